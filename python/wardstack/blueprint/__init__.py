@@ -1,0 +1,1 @@
+"""The desired cloud: standards and site, compiled into engine-neutral resources."""

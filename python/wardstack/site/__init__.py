@@ -1,0 +1,1 @@
+"""One hospital's inventory: hosts, failure domains, networks, chosen values, and what is wrong with them."""

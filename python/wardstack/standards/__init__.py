@@ -1,0 +1,1 @@
+"""Standard documents: load, validate, and the parameters that they fix or bound."""
