@@ -152,7 +152,7 @@ class Authority:
 
     def paths(self, name: str) -> tuple[Path, Path]:
         """Return the files of a certificate and its key."""
-        return self.directory / "certs" / f"{name}.crt", self.directory / "certs" / f"{name}.key"
+        return (self.directory / "certs" / f"{name}.crt", self.directory / "certs" / f"{name}.key")
 
     def plan(self, specs: Iterable[CertificateSpec]) -> list[Issue]:
         """Say what :meth:`ensure` would issue, without writing anything.
@@ -223,7 +223,9 @@ class Authority:
 
     def _leaf_reason(self, spec: CertificateSpec, ca: x509.Certificate | None) -> str | None:
         certificate_file, key_file = self.paths(spec.name)
-        if ca is None or not certificate_file.exists() or not key_file.exists():
+        if ca is None:
+            return "its authority is new"
+        if not certificate_file.exists() or not key_file.exists():
             return "no certificate yet"
         try:
             certificate, key = _load_certificate(certificate_file), _load_key(key_file)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import secrets as random
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +47,11 @@ class SecretSpec:
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
-            raise SecretError(
-                f"secret name {self.name!r} may hold only letters, digits, '_', '.' and '-'"
-            )
+            raise SecretError(f"secret name {self.name!r} may hold only letters, digits, '_', '.' and '-'")
         if self.kind not in ("password", "hex", "given"):
             raise SecretError(f"secret {self.name}: kind {self.kind!r} is not password, hex or given")
         if self.kind != "given" and self.size < MINIMUM_BYTES:
-            raise SecretError(
-                f"secret {self.name}: {self.size} bytes are too few, at least {MINIMUM_BYTES}"
-            )
+            raise SecretError(f"secret {self.name}: {self.size} bytes are too few, at least {MINIMUM_BYTES}")
 
     def generate(self) -> str:
         """Return a new random value from the operating system's generator."""
@@ -137,12 +134,10 @@ class SecretStore:
             False when another run created it in between.
         """
         target = self.path(name)
-        temporary = self.directory / f".{name}.{os.getpid()}"
         try:
             for folder in (self.directory.parent, self.directory):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.directory)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(value + "\n")
                 stream.flush()
@@ -152,7 +147,7 @@ class SecretStore:
             except FileExistsError:
                 return False
             finally:
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)
         except OSError as error:
             raise SecretError(f"secret {name} cannot be written to {target}: {error}") from None
         return True
