@@ -1,0 +1,114 @@
+"""Control groups as the lab's handle on processes.
+
+A host of the lab is a control group: it runs while the group has processes, a
+power cut kills them all, and tear-down finds them after any crash. Works on
+machines with the unified hierarchy and on those with the legacy ones, with or
+without systemd.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from wardstack.lab.command import LabError
+
+PREFIX = "ws-"
+
+
+@cache
+def hierarchies() -> tuple[Path, ...]:
+    """Return the mount points of the hierarchies in which every host gets a group.
+
+    The named systemd hierarchy must be among them where it exists: without a
+    group of its own each container's systemd would manage (and kill) the
+    processes of the others (measured).
+    """
+    found: list[Path] = []
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, where, kind, options, *_ = line.split()
+        legacy = kind == "cgroup" and (
+            "name=systemd" in options
+            or set(options.split(",")) & {"memory", "freezer", "cpuacct"}
+        )
+        if kind == "cgroup2" or legacy:
+            found.append(Path(where))
+    if not found:
+        raise LabError("no cgroup hierarchy is mounted on this machine; mount /sys/fs/cgroup")
+    return tuple(found)
+
+
+class Group:
+    """One named control group in every hierarchy."""
+
+    def __init__(self, name: str) -> None:
+        """Remember the name; ``PREFIX`` is put before it."""
+        self.name = PREFIX + name
+
+    def _folders(self) -> list[Path]:
+        return [mount / self.name for mount in hierarchies()]
+
+    def create(self) -> None:
+        """Make the group where it is missing."""
+        for folder in self._folders():
+            folder.mkdir(exist_ok=True)
+
+    def enter(self) -> None:
+        """Move the calling process into the group (meant for a child before exec)."""
+        for folder in self._folders():
+            (folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def pids(self) -> set[int]:
+        """Return every process in the group and below it."""
+        found: set[int] = set()
+        for folder in self._folders():
+            for procs in folder.rglob("cgroup.procs"):
+                with suppress(OSError):
+                    found.update(int(pid) for pid in procs.read_text().split())
+        return found
+
+    def alive(self) -> bool:
+        """Say whether any process is left in the group."""
+        return bool(self.pids())
+
+    def kill(self, timeout: float = 20.0) -> None:
+        """Kill every process at once, as a power cut does, and wait until they are gone."""
+        deadline = time.monotonic() + timeout
+        while pids := self.pids():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name}: processes {sorted(pids)[:5]} do not die")
+            time.sleep(0.02)
+
+    def remove(self) -> None:
+        """Kill what runs in the group and remove it."""
+        self.kill()
+        for folder in self._folders():
+            if not folder.exists():
+                continue
+            below = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
+            for path in [*below, folder]:
+                with suppress(OSError):
+                    path.rmdir()
+
+    def peak_memory(self) -> int | None:
+        """Return the highest memory use so far in bytes, or None where it is not counted."""
+        for folder in self._folders():
+            for name in ("memory.max_usage_in_bytes", "memory.peak"):
+                with suppress(OSError, ValueError):
+                    return int((folder / name).read_text())
+        return None
+
+
+def leftovers(kind: str) -> list[str]:
+    """Return the names (without prefix) of groups that begin with ``kind``."""
+    start = PREFIX + kind
+    return sorted(
+        {p.name[len(PREFIX) :] for m in hierarchies() for p in m.glob(start + "*") if p.is_dir()}
+    )

@@ -1,0 +1,94 @@
+"""Networks of the lab: one namespace of switches, one namespace a host.
+
+``ws-lab`` holds a bridge for each network of the site (the switches) and the
+controller's own address on each; ``ws-lab-HOST`` is a host's network stack,
+with one Ethernet interface a network. Nothing leaves the machine: there is no
+uplink.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+
+from wardstack.lab.command import run
+
+SWITCHES = "ws-lab"
+
+
+def host_namespace(host: str) -> str:
+    """Return the name of a host's network namespace."""
+    return f"{SWITCHES}-{host}"
+
+
+def namespace_path(name: str) -> str:
+    """Return the file that names a network namespace."""
+    return f"/run/netns/{name}"
+
+
+def namespaces() -> set[str]:
+    """Return the named network namespaces of this machine."""
+    folder = Path("/run/netns")
+    return {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+
+
+def links(namespace: str) -> dict[str, bool]:
+    """Return the interfaces of a namespace and whether each is switched on."""
+    found = json.loads(run(["ip", "-n", namespace, "-j", "link", "show"]))
+    return {link["ifname"]: "UP" in link["flags"] for link in found}
+
+
+def port(host: str, index: int) -> str:
+    """Return the name of the switch port of a host's interface number ``index``.
+
+    Interface names may have 15 characters at most.
+    """
+    return f"p{index}-{host}"[:15]
+
+
+def add_namespace(name: str) -> None:
+    """Make a namespace with its loopback up; an existing one is kept."""
+    if name not in namespaces():
+        run(["ip", "netns", "add", name])
+    run(["ip", "-n", name, "link", "set", "lo", "up"])
+
+
+def build_switch(bridge: str, addresses: list[ipaddress.IPv4Interface]) -> None:
+    """Make the bridge of one network in the switches' namespace, with these addresses."""
+    add_namespace(SWITCHES)
+    if bridge not in links(SWITCHES):
+        run(["ip", "-n", SWITCHES, "link", "add", bridge, "type", "bridge"])
+    for address in addresses:
+        run(["ip", "-n", SWITCHES, "addr", "replace", str(address), "dev", bridge])
+    run(["ip", "-n", SWITCHES, "link", "set", bridge, "up"])
+
+
+def connect_host(host: str, index: int, interface: str, bridge: str) -> None:
+    """Plug a host's interface into a switch; a cable that is there is kept as it is."""
+    namespace = host_namespace(host)
+    add_namespace(namespace)
+    cable = port(host, index)
+    if cable in links(SWITCHES):
+        return
+    run(
+        ["ip", "-n", SWITCHES, "link", "add", cable, "type", "veth"]
+        + ["peer", "name", interface, "netns", namespace]
+    )
+    run(["ip", "-n", SWITCHES, "link", "set", cable, "master", bridge, "up"])
+
+
+def set_cable(host: str, index: int, *, up: bool) -> None:
+    """Pull or plug the cable of a host's interface number ``index``."""
+    run(["ip", "-n", SWITCHES, "link", "set", port(host, index), "up" if up else "down"])
+
+
+def cable_up(host: str, index: int) -> bool:
+    """Say whether the cable of a host's interface is plugged in."""
+    return links(SWITCHES).get(port(host, index), False)
+
+
+def remove(name: str) -> None:
+    """Remove a namespace and all interfaces in it; a missing one is no error."""
+    if name in namespaces():
+        run(["ip", "netns", "del", name])
