@@ -142,6 +142,14 @@ KINDS = ((stat.S_ISLNK, "link"), (stat.S_ISDIR, "directory"), (stat.S_ISREG, "fi
 TEMPORARY = ".wardstack-"
 
 
+class QuietModule(AnsibleModule):  # type: ignore[misc]
+    """A module that keeps its arguments out of the host's journal, as they may hold secrets."""
+
+    def _log_invocation(self) -> None:
+        # The constructor's no_log is overwritten by the task's, and marking `content` as no_log would blank out every diff.
+        return
+
+
 class FilesError(Exception):
     """An entry that cannot be brought about; the message names its path and says why."""
 
@@ -457,7 +465,7 @@ def examine(wanted: list[dict[str, Any]], check_mode: bool) -> list[Entry]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "files": {
                 "type": "list",
@@ -468,8 +476,6 @@ def main() -> None:
             }
         },
         supports_check_mode=True,
-        # Keeps the arguments, which may hold secrets, out of the host's journal. The result is not affected.
-        no_log=True,
     )
     wanted: list[dict[str, Any]] = module.params["files"]
     # The contents need not travel back, and secret ones must not.
