@@ -1,36 +1,104 @@
-"""Read a site's inventory directory and the standards."""
+"""Load a site: its standards, site.yml, hosts.yml and deviations.yml; every problem of all of them at once."""
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
-from typing import Any
 
-import yaml
+from wardstack.site.addresses import AddressBook
+from wardstack.site.checks import SiteChecks
+from wardstack.site.document import SiteDocument, read_site_document
+from wardstack.site.hosts import read_hosts
+from wardstack.site.model import NETWORKS, Site
+from wardstack.standards.deviations import read_deviations
+from wardstack.standards.document import read_document
+from wardstack.standards.load import read_standards
+from wardstack.standards.model import Deviation, Standards, Value
+from wardstack.standards.problems import Mark, Problems
+from wardstack.standards.reader import Reader
 
-from wardstack.site.model import ArchiveNode, Host, Network, Site
+USED_PARAMETERS = (
+    "archive_node_count", "archive_node_memory_mib", "archive_spread", "ca_validity_days", "certificate_renew_days",
+    "certificate_validity_days", "database_loop_wait_s", "database_retry_timeout_s", "database_synchronous_nodes",
+    "database_ttl_s", "dicom_tls_port", "disk_unlock_servers", "disk_unlock_threshold", "failure_domain",
+    "fencing_enabled", "host_min_memory_mib", "https_port", "storage_managers", "storage_metadata_servers",
+    "storage_min_replicas", "storage_monitors", "storage_osd_memory_mib", "storage_replicas",
+)  # fmt: skip
+"""Parameters that the checks compare; standards without them are not ours."""
 
 
-def load_site(inventory_dir: Path, standards_dir: Path) -> Site:
-    """Read site.yml, hosts.yml and the standards."""
-    std: dict[str, Any] = {}
-    for path in sorted(standards_dir.glob("[0-9][0-9]-*.yml")):
-        for clause in yaml.safe_load(path.read_text())["clauses"]:
-            std.update({name: p["default"] for name, p in clause.get("parameters", {}).items()})
-    raw = yaml.safe_load((inventory_dir / "site.yml").read_text())
-    std.update(raw.get("parameters") or {})
-    for key, default in (("parameters", {}), ("modalities", []), ("time_servers", []), ("mirrors", {})):
-        raw.setdefault(key, default)
-    del raw["plugin"]
-    hosts = yaml.safe_load((inventory_dir / "hosts.yml").read_text())["hypervisors"]["hosts"]
+def load_site(inventory_dir: Path, standards_dir: Path, today: dt.date | None = None) -> Site:
+    """Load and check a site.
+
+    Args:
+        inventory_dir: holds site.yml, hosts.yml and perhaps deviations.yml.
+        standards_dir: holds the standard documents.
+        today: the day on which the expiry of deviations is judged; the current one by default.
+
+    Raises:
+        DocumentErrors: with everything that is wrong in any of the files.
+    """
+    problems = Problems()
+    reader = Reader(problems)
+    standards = read_standards(standards_dir, problems)
+    if not problems.found:
+        _require_parameters(standards, standards_dir, problems)
+    # What a site chose cannot be judged against standards that are themselves wrong.
+    problems.raise_any()
+    book = AddressBook(reader)
+    site_root = read_document(inventory_dir / "site.yml", problems)
+    hosts_root = read_document(inventory_dir / "hosts.yml", problems)
+    site = read_site_document(site_root, standards, book, reader) if site_root else SiteDocument()
+    hosts = read_hosts(hosts_root, NETWORKS, book, reader) if hosts_root else ()
+    deviations = read_deviations(inventory_dir / "deviations.yml", standards, today or dt.date.today(), problems)
+    values = _values(standards, site, deviations, problems)
+    book.check()
+    if site_root and hosts_root:
+        SiteChecks(site, hosts, values, standards, problems).run()
+    problems.raise_any()
     return Site(
-        name=raw["site"],
+        name=site.name,
         directory=inventory_dir,
-        variables=raw,
-        std=std,
-        hosts=tuple(
-            Host(n, h["ansible_host"], h["host_addresses"], h["host_domains"], h["host_bmc"]["address"], len(h["host_disks"]))
-            for n, h in hosts.items()
-        ),
-        networks={n: Network(n, **v) for n, v in raw["networks"].items()},
-        archive_nodes=tuple(ArchiveNode(n, a) for n, a in raw["archive"]["node_addresses"].items()),
+        title=site.title,
+        engine=site.engine,
+        domain=site.domain,
+        state_dir=Path(site.state_dir),
+        lab=site.lab,
+        networks=site.networks,
+        hosts=tuple(host for host, _ in hosts),
+        archive_nodes=site.nodes,
+        floating_address=site.floating_address,
+        time_servers=site.time_servers,
+        mirrors=site.mirrors,
+        modalities=site.modalities,
+        chosen=site.chosen,
+        parameters=values,
+        deviations=deviations,
+        standards=standards,
     )
+
+
+def _values(
+    standards: Standards, site: SiteDocument, deviations: tuple[Deviation, ...], problems: Problems
+) -> dict[str, Value]:
+    """The value of every parameter: default, then the site's choice, then an approved deviation."""
+    values = {**standards.defaults(), **site.chosen}
+    for deviation in deviations:
+        if deviation.parameter is None or deviation.value is None:
+            continue
+        if deviation.parameter in site.chosen:
+            place = site.marks[deviation.parameter]
+            problems.add(
+                place,
+                f"{deviation.parameter} is chosen here and deviated from at {deviation.mark}",
+                "keep one",
+                deviation.clause,
+            )
+        values[deviation.parameter] = deviation.value
+    return values
+
+
+def _require_parameters(standards: Standards, directory: Path, problems: Problems) -> None:
+    for name in USED_PARAMETERS:
+        if name not in standards.parameters:
+            problems.add(Mark(str(directory), 1, 1), f"no clause declares the parameter '{name}'", "restore the clause")
