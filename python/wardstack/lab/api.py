@@ -56,8 +56,8 @@ class Lab:
     def up(self, progress: Callable[[str], None] = quiet) -> list[str]:
         """Make and power on what is missing; return what was changed, in words.
 
-        The site's ssh key, BMC secrets and BMC certificates must exist in the state
-        folder before (see :mod:`wardstack.site`).
+        The secrets and certificates of the BMCs must exist in the site's state folder
+        before (``playbooks/certificates.yml`` makes them).
 
         Raises:
             LabError: The machine cannot carry the lab (every reason is named) or a
@@ -65,7 +65,7 @@ class Lab:
         """
         if found := preflight.problems():
             raise LabError("this machine cannot carry the lab:\n  - " + "\n  - ".join(found))
-        changed = []
+        changed = ["ssh key made"] if ensure_ssh_key(self.spec.state_dir) else []
         ensure_host_root(progress)
         lab_dir().mkdir(parents=True, exist_ok=True)
         if self.room.build_networks():
@@ -92,10 +92,7 @@ class Lab:
             while not answers(SWITCHES, address, 22):
                 if time.monotonic() > deadline:
                     console = self.room.container(host.name).folder / "console"
-                    raise LabError(
-                        f"{host.name} ({address}) does not answer on port 22 after"
-                        f" {timeout:.0f} s; its console: {console}"
-                    )
+                    raise LabError(f"{host.name} ({address}) does not answer on port 22 after {timeout:.0f} s; its console: {console}")
                 time.sleep(0.2)
             progress(f"{host.name} answers")
 
@@ -111,10 +108,7 @@ class Lab:
                 HostStatus(
                     host.name,
                     machine.running(),
-                    {
-                        cable.network: wired and network.cable_up(host.name, index)
-                        for index, cable in enumerate(host.cables)
-                    },
+                    {cable.network: wired and network.cable_up(host.name, index) for index, cable in enumerate(host.cables)},
                     {d.name: self.room.disk(host.name, d.name).healthy() for d in host.disks},
                     None if peak is None else peak // 2**20,
                 )

@@ -16,20 +16,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from wardstack.lab.command import LabError
+from wardstack.lab.machine_room import MachineRoom
 from wardstack.lab.spec import HostSpec, read_spec
 
 ACTION = "Actions/ComputerSystem.Reset"
 RESET_TYPES = ("On", "ForceOff", "ForceRestart")
 
 
-def handler(
-    host: HostSpec, password: str, running: Callable[[], bool], power: Callable[[bool], None]
-) -> type[BaseHTTPRequestHandler]:
+def handler(host: HostSpec, password: str, running: Callable[[], bool], power: Callable[[bool], None]) -> type[BaseHTTPRequestHandler]:
     """Return the request handler of one host's BMC."""
     credentials = base64.b64encode(f"{host.bmc_user}:{password}".encode()).decode()
     wanted = f"Basic {credentials}"
@@ -103,10 +103,13 @@ def handler(
     return Bmc
 
 
+def switch(room: MachineRoom, host: str, on: bool) -> None:
+    """Switch a host of the machine room on, or cut its power."""
+    room.power(host, on=on)
+
+
 def serve(inventory: Path) -> None:
     """Serve the BMCs of all hosts of the lab until killed; runs in the switches' namespace."""
-    from wardstack.lab.machine_room import MachineRoom
-
     spec = read_spec(inventory)
     room = MachineRoom(spec, inventory)
     for host in spec.hosts:
@@ -115,12 +118,7 @@ def serve(inventory: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.with_suffix(".crt"), certificate.with_suffix(".key"))
         machine = room.container(host.name)
-        bmc = handler(
-            host,
-            secret,
-            machine.running,
-            lambda on, name=host.name: room.power(name, on=on),  # type: ignore[misc]
-        )
+        bmc = handler(host, secret, machine.running, partial(switch, room, host.name))
         server = ThreadingHTTPServer((host.bmc_address, host.bmc_port), bmc)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,10 +33,7 @@ def hierarchies() -> tuple[Path, ...]:
     found: list[Path] = []
     for line in Path("/proc/mounts").read_text().splitlines():
         _, where, kind, options, *_ = line.split()
-        legacy = kind == "cgroup" and (
-            "name=systemd" in options
-            or set(options.split(",")) & {"memory", "freezer", "cpuacct"}
-        )
+        legacy = kind == "cgroup" and ("name=systemd" in options or set(options.split(",")) & {"memory", "freezer", "cpuacct"})
         if kind == "cgroup2" or legacy:
             found.append(Path(where))
     if not found:
@@ -57,10 +56,24 @@ class Group:
         for folder in self._folders():
             folder.mkdir(exist_ok=True)
 
-    def enter(self) -> None:
-        """Move the calling process into the group (meant for a child before exec)."""
-        for folder in self._folders():
-            (folder / "cgroup.procs").write_text(str(os.getpid()))
+    def spawn(self, argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        """Start a long-running command in the group, detached, its output appended to ``log``.
+
+        A shell moves itself into the group before it becomes the command: the caller
+        may have threads, so nothing of Python may run between fork and exec.
+        """
+        self.create()
+        enter = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+        folders = [str(folder) for folder in self._folders()]
+        with log.open("ab") as output:
+            subprocess.Popen(
+                ["sh", "-c", enter, "sh", *folders, "--", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, **environment},
+            )
 
     def pids(self) -> set[int]:
         """Return every process in the group and below it."""
@@ -109,6 +122,4 @@ class Group:
 def leftovers(kind: str) -> list[str]:
     """Return the names (without prefix) of groups that begin with ``kind``."""
     start = PREFIX + kind
-    return sorted(
-        {p.name[len(PREFIX) :] for m in hierarchies() for p in m.glob(start + "*") if p.is_dir()}
-    )
+    return sorted({p.name[len(PREFIX) :] for m in hierarchies() for p in m.glob(start + "*") if p.is_dir()})

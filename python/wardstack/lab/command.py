@@ -24,9 +24,7 @@ def run(argv: Sequence[str], *, check: bool = True, timeout: float = 120.0) -> s
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError as error:
-        raise LabError(
-            f"{argv[0]}: command not found; run ./wardstack, which installs it"
-        ) from error
+        raise LabError(f"{argv[0]}: command not found; run ./wardstack, which installs it") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{' '.join(argv)}: no answer within {timeout:.0f} s") from error
     if check and done.returncode != 0:

@@ -10,9 +10,7 @@ the unified hierarchy, which nspawn 252 gives only when told to.
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +75,6 @@ class Container:
                 return
             self.mount()
             self.group.remove()
-            self.group.create()
             argv = ["nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
             argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
             argv += [f"--directory={self.root}", f"--machine={self.name}", "--console=pipe"]
@@ -85,16 +82,8 @@ class Container:
             argv += ["--resolv-conf=off", "--timezone=off"]
             argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
             argv += [f"--bind={bind.source}:{bind.target}" for bind in binds]
-            with (self.folder / "console").open("ab") as console:
-                subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=console,
-                    stderr=console,
-                    start_new_session=True,
-                    env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-                    preexec_fn=self.group.enter,
-                )
+            # nspawn 252 gives its guest the unified hierarchy only when told to.
+            self.group.spawn(argv, self.folder / "console", {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
 
     def cut_power(self) -> None:
         """Kill every process of the container at once."""

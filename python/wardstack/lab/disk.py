@@ -37,8 +37,7 @@ class LabDisk:
             with making.open("wb") as file:
                 # Room for the host's file of `size_gib` and the file system's own tables.
                 file.truncate(int(size_gib * 1.1 * 2**30))
-            run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1"]
-                + [str(making)])
+            run(["mke2fs", "-qF", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1", str(making)])
             making.rename(self.image)
         if not self.mount_point.is_mount():
             run(["mount", "-o", "loop", str(self.image), str(self.mount_point)])

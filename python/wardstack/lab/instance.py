@@ -32,8 +32,7 @@ def _root(kind: str) -> Path:
     found = sorted(roots_dir().glob("guest-????????????"), key=lambda p: p.stat().st_mtime)
     if not found:
         raise LabError(
-            "there is no cached archive node root file system; build it with"
-            " `ansible-playbook -i inventories/lab playbooks/image.yml`"
+            "there is no cached archive node root file system; build it with `ansible-playbook -i inventories/lab playbooks/image.yml`"
         )
     return found[-1]
 
@@ -53,8 +52,7 @@ def create(name: str, kind: str) -> dict[str, str]:
     network.add_namespace(namespace)
     for interface, address in ADDRESSES.items():
         if interface not in network.links(namespace):
-            run(["ip", "-n", namespace, "link", "add", interface, "type", "veth"]
-                + ["peer", "name", f"far-{interface}"])
+            network.add_cable(namespace, interface, f"far-{interface}")
             run(["ip", "-n", namespace, "link", "set", f"far-{interface}", "up"])
         run(["ip", "-n", namespace, "addr", "replace", address, "dev", interface])
         run(["ip", "-n", namespace, "link", "set", interface, "up"])
@@ -67,9 +65,7 @@ def create(name: str, kind: str) -> dict[str, str]:
     (root / "root/.ssh/authorized_keys").write_text(public)
     for interface, address in ADDRESSES.items():
         unit = root / f"etc/systemd/network/10-lab-{interface}.network"
-        unit.write_text(
-            f"[Match]\nName={interface}\n\n[Network]\nAddress={address}\nLinkLocalAddressing=no\n"
-        )
+        unit.write_text(f"[Match]\nName={interface}\n\n[Network]\nAddress={address}\nLinkLocalAddressing=no\n")
     if kind == "guest":  # Cloud-init has no seed here and the kernel's modules no use.
         (root / "etc/cloud").mkdir(exist_ok=True)
         (root / "etc/cloud/cloud-init.disabled").write_text("")

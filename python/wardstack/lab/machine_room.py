@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -48,18 +47,12 @@ class MachineRoom:
     def build_networks(self) -> bool:
         """Make the switches, the hosts' namespaces and the cables; say whether any was missing."""
         before = network.namespaces()
-        for bridge, subnet in self.spec.networks.values():
-            controller = next(subnet.hosts())
-            address = type(self.spec.hosts[0].cables[0].address)(
-                f"{controller}/{subnet.prefixlen}"
-            )
-            network.build_switch(bridge, [address])
-        bmc_bridge, bmc_network = next(iter(self.spec.networks.values()))
-        bmcs = [
-            type(self.spec.hosts[0].cables[0].address)(f"{h.bmc_address}/{bmc_network.prefixlen}")
-            for h in self.spec.hosts
-        ]
-        network.build_switch(bmc_bridge, bmcs)
+        for name, (bridge, subnet) in self.spec.networks.items():
+            # The controller has the first address of every network; BMCs hang on the first network.
+            addresses = [str(next(subnet.hosts()))]
+            if name == next(iter(self.spec.networks)):
+                addresses += [host.bmc_address for host in self.spec.hosts]
+            network.build_switch(bridge, [f"{address}/{subnet.prefixlen}" for address in addresses])
         for host in self.spec.hosts:
             for index, cable in enumerate(host.cables):
                 network.connect_host(host.name, index, cable.interface, cable.bridge)
@@ -82,10 +75,7 @@ class MachineRoom:
         for cable in host.cables:
             unit = root / f"etc/systemd/network/10-lab-{cable.interface}.network"
             unit.parent.mkdir(parents=True, exist_ok=True)
-            unit.write_text(
-                f"[Match]\nName={cable.interface}\n\n"
-                f"[Network]\nAddress={cable.address}\nLinkLocalAddressing=no\n"
-            )
+            unit.write_text(f"[Match]\nName={cable.interface}\n\n[Network]\nAddress={cable.address}\nLinkLocalAddressing=no\n")
         key = (self.spec.state_dir / "ssh" / "id_ed25519.pub").read_text()
         (root / "root/.ssh/authorized_keys").write_text(key)
         run(["ssh-keygen", "-A", "-f", str(root)])  # The shared root carries no host key.
@@ -117,17 +107,9 @@ class MachineRoom:
         if group.alive():
             return False
         group.remove()
-        group.create()
         namespace = network.namespace_path(network.SWITCHES)
         argv = ["nsenter", f"--net={namespace}", sys.executable, "-m", "wardstack.lab.bmc"]
-        with (self.folder / "bmc.log").open("ab") as log:
-            subprocess.Popen(
-                [*argv, str(self.inventory.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                preexec_fn=group.enter,
-            )
+        argv.append(str(self.inventory.resolve()))
+        path = os.pathsep.join(filter(None, sys.path))
+        group.spawn(argv, self.folder / "bmc.log", {"PYTHONPATH": path})
         return True

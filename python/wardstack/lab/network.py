@@ -8,7 +8,6 @@ uplink.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from pathlib import Path
 
@@ -54,14 +53,20 @@ def add_namespace(name: str) -> None:
     run(["ip", "-n", name, "link", "set", "lo", "up"])
 
 
-def build_switch(bridge: str, addresses: list[ipaddress.IPv4Interface]) -> None:
-    """Make the bridge of one network in the switches' namespace, with these addresses."""
+def build_switch(bridge: str, addresses: list[str]) -> None:
+    """Make the bridge of one network in the switches' namespace, with these ``ADDRESS/PREFIX``."""
     add_namespace(SWITCHES)
     if bridge not in links(SWITCHES):
         run(["ip", "-n", SWITCHES, "link", "add", bridge, "type", "bridge"])
     for address in addresses:
-        run(["ip", "-n", SWITCHES, "addr", "replace", str(address), "dev", bridge])
+        run(["ip", "-n", SWITCHES, "addr", "replace", address, "dev", bridge])
     run(["ip", "-n", SWITCHES, "link", "set", bridge, "up"])
+
+
+def add_cable(namespace: str, end: str, other_end: str, other_namespace: str | None = None) -> None:
+    """Make a cable between two namespaces (or within one) with these interface names as its ends."""
+    argv = ["ip", "-n", namespace, "link", "add", end, "type", "veth", "peer", "name", other_end]
+    run(argv if other_namespace is None else [*argv, "netns", other_namespace])
 
 
 def connect_host(host: str, index: int, interface: str, bridge: str) -> None:
@@ -71,10 +76,7 @@ def connect_host(host: str, index: int, interface: str, bridge: str) -> None:
     cable = port(host, index)
     if cable in links(SWITCHES):
         return
-    run(
-        ["ip", "-n", SWITCHES, "link", "add", cable, "type", "veth"]
-        + ["peer", "name", interface, "netns", namespace]
-    )
+    add_cable(SWITCHES, cable, interface, namespace)
     run(["ip", "-n", SWITCHES, "link", "set", cable, "master", bridge, "up"])
 
 

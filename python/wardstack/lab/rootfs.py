@@ -87,9 +87,7 @@ def debian_mirror() -> str:
         origin, _, uri = line.split("|")
         if origin == "Debian" and "security" not in uri:
             return uri.rstrip("/")
-    raise LabError(
-        "apt on this machine names no Debian mirror; set WARDSTACK_DEBIAN_MIRROR to one"
-    )
+    raise LabError("apt on this machine names no Debian mirror; set WARDSTACK_DEBIAN_MIRROR to one")
 
 
 def ensure_host_root(progress: Callable[[str], None]) -> Path:

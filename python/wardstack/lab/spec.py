@@ -76,10 +76,7 @@ def read_spec(inventory: Path) -> LabSpec:
     tree: dict[str, Any] = yaml.safe_load((inventory / "hosts.yml").read_text())
     if not site.get("lab"):
         raise LabError(f"{inventory}/site.yml: `lab` is not true, this is a hospital's own site")
-    networks = {
-        name: (network["bridge"], ipaddress.IPv4Network(network["cidr"]))
-        for name, network in site["networks"].items()
-    }
+    networks = {name: (network["bridge"], ipaddress.IPv4Network(network["cidr"])) for name, network in site["networks"].items()}
     found = _hypervisors(tree)
     return LabSpec(
         site=site["site"],
@@ -113,9 +110,5 @@ def _host(
         for network, address in values["host_addresses"].items()
     )
     bmc = values["host_bmc"]
-    disks = tuple(
-        Disk(disk["id"], disk["path"], disk["size_gib"]) for disk in values.get("host_disks", ())
-    )
-    return HostSpec(
-        name, cables, bmc["address"], bmc["port"], bmc["user"], bmc["system"], disks
-    )
+    disks = tuple(Disk(disk["id"], disk["path"], disk["size_gib"]) for disk in values.get("host_disks", ()))
+    return HostSpec(name, cables, bmc["address"], bmc["port"], bmc["user"], bmc["system"], disks)
