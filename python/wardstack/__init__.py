@@ -1,0 +1,1 @@
+"""Wardstack: standards in, cloud out, evidence back."""
