@@ -29,7 +29,7 @@ class Attachment(NamedTuple):
 
 
 class Nic(NamedTuple):
-    """A network interface of a VM; its order in the VM is the guest's ``eth0``, ``eth1`` …"""
+    """A network interface of a VM; its order in the VM is the guest's ``eth0``, ``eth1`` and so on."""
 
     network: str
     mac: str

@@ -11,6 +11,14 @@ from wardstack.standards.model import Standards, Value
 from wardstack.standards.problems import Mark, Problems
 
 Hosts = tuple[tuple[Host, Node], ...]
+_NEED_HOSTS = (
+    "storage_monitors",
+    "storage_managers",
+    "storage_metadata_servers",
+    "disk_unlock_servers",
+    "archive_node_count",
+)
+"""Parameters that count things of which a host carries at most one."""
 
 
 class SiteChecks:
@@ -42,10 +50,11 @@ class SiteChecks:
         self._below("certificate_renew_days", "certificate_validity_days")
         self._below("database_synchronous_nodes", "archive_node_count")
         ttl, loop, retry = (self._number(f"database_{name}_s") for name in ("ttl", "loop_wait", "retry_timeout"))
-        if loop + 2 * retry > ttl:
+        least = loop + 2 * retry
+        if least > ttl:
             self._report(
                 "database_ttl_s",
-                f"database_ttl_s is {ttl}, below database_loop_wait_s + 2 * database_retry_timeout_s = {loop + 2 * retry}",
+                f"database_ttl_s is {ttl}, below database_loop_wait_s + 2 * database_retry_timeout_s = {least}",
                 "raise it or lower the others: the database would give up its leader for nothing",
             )
         if self._number("storage_monitors") % 2 == 0:
@@ -57,9 +66,7 @@ class SiteChecks:
 
     def counts(self) -> None:
         """Enough hosts and archive nodes."""
-        for parameter in (
-            "storage_monitors", "storage_managers", "storage_metadata_servers", "disk_unlock_servers", "archive_node_count",
-        ):  # fmt: skip
+        for parameter in _NEED_HOSTS:
             if self._number(parameter) > len(self._hosts):
                 self._report(
                     parameter,
@@ -102,12 +109,12 @@ class SiteChecks:
         if len(found) < replicas:
             self._report(
                 "storage_replicas",
-                f"storage_replicas is {replicas} but hosts with disks stand in {len(found)} failure domains of kind {kind}",
+                f"storage_replicas is {replicas} but hosts with disks stand in {len(found)} domains of kind {kind}",
                 "spread the hosts, add some, or choose another failure_domain",
             )
 
     def memory(self) -> None:
-        """After the loss of one host the others still carry every archive node, on hosts of the least allowed memory."""
+        """After the loss of one host the others still carry every archive node, with the least allowed memory."""
         left = len(self._hosts) - 1
         if left < 1:
             return
@@ -117,8 +124,8 @@ class SiteChecks:
         if needed > self._number("host_min_memory_mib"):
             self._report(
                 "host_min_memory_mib",
-                f"after the loss of a host another would need {needed} MiB ({nodes} archive nodes, {disks} storage daemons), "
-                f"and host_min_memory_mib is {self._number('host_min_memory_mib')}",
+                f"after the loss of a host another would need {needed} MiB for {nodes} archive nodes and {disks} storage "
+                f"daemons, and host_min_memory_mib is {self._number('host_min_memory_mib')}",
                 "raise host_min_memory_mib (and the hosts' memory), or add hosts",
                 clause="STD-01.5",
             )

@@ -20,7 +20,10 @@ def read_deviations(path: Path, standards: Standards, today: dt.date, problems: 
     """Read deviations.yml; none when the file does not exist.
 
     Args:
+        path: deviations.yml, whether it exists or not.
+        standards: what is deviated from.
         today: the day on which expiry is judged.
+        problems: takes what is wrong.
     """
     if not path.exists():
         return ()

@@ -71,6 +71,9 @@ def read_value(parameter: Parameter, node: Node, reader: Reader, *, bounded: boo
     """Read a value of the parameter's type; problems name the clause and where it says so.
 
     Args:
+        parameter: what is chosen.
+        node: the chosen value.
+        reader: takes the problems.
         bounded: False for an approved deviation, which may lie outside the bounds but not be of another type.
         what: what to call the value in a problem; the parameter's name when empty.
     """

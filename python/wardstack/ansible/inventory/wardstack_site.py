@@ -52,13 +52,13 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible shi
         super().parse(inventory, loader, path, cache)
         if str(_PYTHON) not in sys.path:
             sys.path.insert(0, str(_PYTHON))
-        from wardstack.site import load_site  # noqa: PLC0415  (the path above comes first)
-        from wardstack.standards import DocumentErrors  # noqa: PLC0415
+        from wardstack.site import load_site
+        from wardstack.standards import DocumentErrors
 
         try:
             site = load_site(Path(path).parent, _PYTHON.parent / "docs" / "standards")
         except DocumentErrors as errors:
-            raise AnsibleParserError(f"the documents of the site have problems:\n{errors}") from errors
+            raise AnsibleParserError(f"the documents of the site have problems:\n{errors}") from None
         inventory.set_variable("all", "std", dict(site.std))
         inventory.set_variable("all", "site", site.as_vars())
         for group, hosts in site.groups().items():
