@@ -29,10 +29,10 @@ short_description: Write many files, directories and links in one task
 version_added: "1.0.0"
 description:
   - Compares every entry with what is on the host, then changes only what differs.
-  - A task costs more than a second on a host and several on an emulated guest, so a role hands over all its files at once.
-  - All entries are examined before the first one is changed, so an impossible entry stops the task with nothing done.
+  - A task costs more than a second on a host, several on an emulated guest, so a role hands over all files at once.
+  - All entries are examined before the first change, so an impossible entry stops the task with nothing done.
   - Files are written beside their target, flushed to disk and renamed, so that no reader ever sees half a file.
-  - Missing parent directories are made, owned by root, mode 0755. Name a directory as an entry of its own where it must be stricter.
+  - Missing parent directories are made, owned by root, mode 0755. One that must be stricter is an entry of its own.
 author:
   - Wardstack contributors
 options:
@@ -51,7 +51,7 @@ options:
           - V(file) is a regular file with O(files[].content). A link in its place is replaced, a directory is an error.
           - V(directory) is a directory. A link to a directory counts as one.
           - V(link) is a symbolic link to O(files[].src). A file in its place is replaced, a directory is an error.
-          - V(absent) removes a file, a link or an empty directory. A directory with content is an error, nothing in it is lost.
+          - V(absent) removes a file, a link or an empty directory. A directory with content is an error.
         type: str
         choices: [file, directory, link, absent]
         default: file
@@ -62,7 +62,7 @@ options:
         description: Where the link points, stored exactly as given. Required for O(files[].state=link).
         type: str
       mode:
-        description: Permission bits as a quoted octal string of four digits. Default V(0644) for files, V(0755) for directories.
+        description: Four octal digits, quoted. By default V(0644) for files, V(0755) for directories.
         type: str
       owner:
         description: Name (or number) of the owning user.
@@ -108,17 +108,14 @@ EXAMPLES = r"""
         owner: guide
         group: guide
         mode: "0750"
-      - path: /etc/resolv.conf
-        state: link
-        src: /run/systemd/resolve/resolv.conf
-      - path: /etc/guide/old.conf
-        state: absent
+      - {path: /etc/resolv.conf, state: link, src: /run/systemd/resolve/resolv.conf}
+      - {path: /etc/guide/old.conf, state: absent}
   register: guide_files
 """
 
 RETURN = r"""
 changed_paths:
-  description: The paths that were changed, or in check mode would be, in the order given. Hand it to M(wardstack_units) as O(pending).
+  description: The paths that were, or in check mode would be, changed. M(wardstack_units) takes them as pending.
   returned: success
   type: list
   elements: str
@@ -146,7 +143,7 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]
     """A module that keeps its arguments out of the host's journal, as they may hold secrets."""
 
     def _log_invocation(self) -> None:
-        # The constructor's no_log is overwritten by the task's, and marking `content` as no_log would blank out every diff.
+        # The constructor's no_log is overwritten by the task's; `content` marked as no_log would blank out every diff.
         return
 
 
@@ -172,7 +169,7 @@ def identity(name: str, path: str, group: bool, may_lack: bool) -> int | None:
         name: its name, or the number itself as text.
         path: the entry it is wanted for, for the message.
         group: whether a group is meant.
-        may_lack: in check mode the package that makes the account may not be installed; then None, which equals no owner.
+        may_lack: in check mode the package that makes the account may not be installed; then None.
 
     Raises:
         FilesError: no such account.
@@ -199,13 +196,15 @@ def mode_bits(entry: dict[str, Any]) -> int:
     """Return the wanted permission bits.
 
     Raises:
-        FilesError: not four octal digits. An unquoted 0644 in YAML arrives as "420", which would silently be another mode.
+        FilesError: not four octal digits. An unquoted 0644 in YAML arrives as "420", silently another mode.
     """
     text = entry["mode"]
     if text is None:
         return 0o755 if entry["state"] == "directory" else 0o644
     if not re.fullmatch(r"[0-7]{4}", text):
-        raise FilesError(f'{entry["path"]}: mode "{text}" is not four octal digits; quote it in YAML, like mode: "0644"')
+        raise FilesError(
+            f'{entry["path"]}: mode "{text}" is not four octal digits; quote it in YAML, like mode: "0644"'
+        )
     return int(text, 8)
 
 
@@ -349,7 +348,12 @@ class Entry:
     def set_access(self, path: str) -> None:
         """Set owner, group and mode of what lies at path (a link has no mode)."""
         is_link = self.state == "link"
-        os.chown(path, -1 if self.uid is None else self.uid, -1 if self.gid is None else self.gid, follow_symlinks=not is_link)
+        os.chown(
+            path,
+            -1 if self.uid is None else self.uid,
+            -1 if self.gid is None else self.gid,
+            follow_symlinks=not is_link,
+        )
         if not is_link:
             # After chown, which clears the set-uid bits.
             os.chmod(path, self.mode)

@@ -23,9 +23,9 @@ short_description: Enable, start, restart and reload many systemd units in one t
 version_added: "1.0.0"
 description:
   - Reads all units with one call, then changes only those that differ, in the order given.
-  - A unit is restarted when one of its O(units[].restart_on) files is newer than its start. No handler is needed, and a run that
-    was killed between writing a file and restarting its unit is made good by the next one.
-  - At the end all units are read again, and a unit that did not stay up fails the task with the last lines of its journal.
+  - A unit is restarted when one of its O(units[].restart_on) files is newer than its start. No handler is needed, and
+    a run that was killed between writing a file and restarting its unit is made good by the next one.
+  - At the end changed units are read again, and one that did not stay up fails the task with its last journal lines.
 author:
   - Wardstack contributors
 options:
@@ -53,7 +53,7 @@ options:
         choices: [started, stopped, restarted]
       restart_on:
         description:
-          - Paths whose change asks for a restart of the running unit, whether through content, mode, owner or link target.
+          - Paths whose change (of content, mode, owner or link target) asks for a restart of the running unit.
           - A directory counts as changed when something in it is added or removed.
         type: list
         elements: path
@@ -71,7 +71,7 @@ options:
     elements: path
     default: []
   daemon_reload:
-    description: Whether systemd reads its unit files again first. V(auto) when one of the units, or a path in O(pending), asks for it.
+    description: Whether systemd reads its unit files first. V(auto) when a unit or a path in O(pending) asks for it.
     type: str
     choices: [auto, always, never]
     default: auto
@@ -125,9 +125,16 @@ PROPERTIES = (
     "ActiveEnterTimestamp,ExecMainStartTimestamp,ExecMainExitTimestamp"
 )
 SUFFIXES = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".swap", ".slice")
-UNIT_FOLDERS = ("/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/", "/usr/local/lib/systemd/", "/etc/fstab", "/etc/crypttab")
+UNIT_FOLDERS = (
+    "/etc/systemd/",
+    "/run/systemd/",
+    "/usr/lib/systemd/",
+    "/usr/local/lib/systemd/",
+    "/etc/fstab",
+    "/etc/crypttab",
+)
 COUNTS_AS_ENABLED = ("enabled", "enabled-runtime", "static", "generated", "indirect", "alias", "transient")
-# What systemd does not keep: when a unit was last reloaded, and that a one-shot unit ran. Gone after a boot, like what it tells of.
+# What systemd does not keep: when a unit was last reloaded, and that a one-shot unit ran. Gone after a boot.
 STAMPS = "/run/wardstack/units"
 JOURNAL_LINES = 15
 # Seconds in which a service with a broken configuration gives up; waited for only after something was started.
@@ -147,12 +154,18 @@ def systemctl(*words: str) -> str:
     environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "TZ": "UTC"}
     try:
         done = subprocess.run(
-            ["systemctl", "--no-pager", *words], capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
+            ["systemctl", "--no-pager", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
         )
     except OSError as error:
         raise UnitsError(f"cannot run systemctl: {error.strerror}") from None
     if done.returncode != 0:
-        raise UnitsError(f"systemctl {' '.join(words)}: {(done.stderr or done.stdout).strip() or 'exit code ' + str(done.returncode)}")
+        told = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
+        raise UnitsError(f"systemctl {' '.join(words)}: {told}")
     return done.stdout
 
 
@@ -227,7 +240,7 @@ def show(names: list[str]) -> dict[str, Unit]:
     # By position, as the answer for an alias carries the other name.
     return {
         name: Unit(dict(line.split("=", 1) for line in block.splitlines() if "=" in line), stamped_at(name, "run"))
-        for name, block in zip(names, blocks)
+        for name, block in zip(names, blocks, strict=True)
     }
 
 
@@ -266,8 +279,8 @@ def reasons(paths: list[str], since: float, pending: set[str], check_mode: bool)
     Args:
         paths: what to look at.
         since: seconds since 1970.
-        pending: what this run changed or would change. Counts by itself in check mode, where nothing was written, and for a path
-            that is gone, which has no time of its own.
+        pending: what this run changed or would change. Counts by itself in check mode, where nothing was written, and
+            for a path that is gone, which has no time of its own.
         check_mode: whether nothing is written.
     """
     late = []
@@ -381,7 +394,9 @@ def confirm(units: list[dict[str, Any]]) -> None:
         after = found[unit["name"]]
         crashing = after.active != "activating" or after.sub == "auto-restart"
         if unit["state"] in ("started", "restarted") and not after.up and crashing:
-            raise UnitsError(f"{unit['name']}: did not stay up, it is {after.describe()}\n{journal(unit['name'])}".strip())
+            raise UnitsError(
+                f"{unit['name']}: did not stay up, it is {after.describe()}\n{journal(unit['name'])}".strip()
+            )
 
 
 def expected(unit: Unit, steps: list[tuple[str, str]]) -> str:
@@ -412,7 +427,10 @@ def main() -> None:
         found = show(names)
         reload = module.params["daemon_reload"] == "always" or (
             module.params["daemon_reload"] == "auto"
-            and (any(unit.needs_reload for unit in found.values()) or any(path.startswith(UNIT_FOLDERS) for path in pending))
+            and (
+                any(unit.needs_reload for unit in found.values())
+                or any(path.startswith(UNIT_FOLDERS) for path in pending)
+            )
         )
         if reload and not module.check_mode:
             systemctl("daemon-reload")
@@ -433,7 +451,9 @@ def main() -> None:
         }
         for name, steps in plan.items()
     ]
-    module.exit_json(changed=bool(plan), units={name: [verb for verb, _ in steps] for name, steps in plan.items()}, diff=diff)
+    module.exit_json(
+        changed=bool(plan), units={name: [verb for verb, _ in steps] for name, steps in plan.items()}, diff=diff
+    )
 
 
 if __name__ == "__main__":
