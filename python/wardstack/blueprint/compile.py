@@ -34,7 +34,7 @@ FILESYSTEM = "archive"
 IMAGE = "archive-node"
 PLACEMENT = "archive"
 PGS_PER_DISK = 60
-"""Placement groups aimed at per storage daemon: below what Ceph advises (100), as an archive holds few, large objects."""
+"""Placement groups aimed at per storage daemon: below the 100 that Ceph advises, as images are few, large objects."""
 _POOL_SHARES = {POOL_VMS: 40, POOL_METADATA: 20, POOL_DATA: 40}
 """Percent of the placement groups. Metadata is small but busy."""
 

@@ -124,8 +124,8 @@ class SiteChecks:
         if needed > self._number("host_min_memory_mib"):
             self._report(
                 "host_min_memory_mib",
-                f"after the loss of a host another would need {needed} MiB for {nodes} archive nodes and {disks} storage "
-                f"daemons, and host_min_memory_mib is {self._number('host_min_memory_mib')}",
+                f"after the loss of a host another would need {needed} MiB for {nodes} archive nodes and {disks} "
+                f"storage daemons, and host_min_memory_mib is {self._number('host_min_memory_mib')}",
                 "raise host_min_memory_mib (and the hosts' memory), or add hosts",
                 clause="STD-01.5",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wardstack.site.groups import spread
@@ -68,6 +68,10 @@ class Host:
     domains: Mapping[str, str]
     bmc: Bmc | None
     disks: tuple[Disk, ...]
+
+    def as_vars(self) -> dict[str, object]:
+        """Ansible variables in which hosts.yml leaves something to defaults."""
+        return {"host_bmc": asdict(self.bmc) if self.bmc else None}
 
 
 @dataclass(frozen=True, slots=True)

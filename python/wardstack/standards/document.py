@@ -27,6 +27,7 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,17})")
+_NUMERIC = frozenset("+-0123456789")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
 
 
@@ -129,19 +130,23 @@ class _Builder:
         self._documents = 0
 
     def take(self, event: Any) -> None:
-        mark = Mark(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, yaml.DocumentStartEvent):
+        kind = type(event)
+        if kind in (yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent):
+            self._start(event, kind, self._mark(event))
+        elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
+            self._open.pop()
+        elif kind is yaml.AliasEvent:
+            self._refuse(self._mark(event), f"uses the alias '*{event.anchor}'", "write the value out")
+        elif kind is yaml.DocumentStartEvent:
             self._documents += 1
             if self._documents > 1:
-                self._refuse(mark, "holds a second document ('---')", "one document per file")
-        elif isinstance(event, yaml.AliasEvent):
-            self._refuse(mark, f"uses the alias '*{event.anchor}'", "write the value out")
-        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
-            self._start(event, mark)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._open.pop()
+                self._refuse(self._mark(event), "holds a second document ('---')", "one document per file")
 
-    def _start(self, event: Any, mark: Mark) -> None:
+    def _mark(self, event: Any) -> Mark:
+        place = event.start_mark
+        return Mark(self._file, place.line + 1, place.column + 1)
+
+    def _start(self, event: Any, kind: type, mark: Mark) -> None:
         if event.anchor is not None:
             self._refuse(mark, f"uses the anchor '&{event.anchor}'", "write the value out where it is needed")
         if event.tag not in (None, "!"):
@@ -150,14 +155,13 @@ class _Builder:
                 f"uses the tag '{event.tag}'",
                 "tags are not allowed; secrets belong into the site's state directory",
             )
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             value = event.value if event.style else _resolve(event.value)
             self._place(Node(mark, value, event.value), scalar=True)
             return
         if len(self._open) >= MAX_DEPTH:
             self._refuse(mark, f"is nested deeper than {MAX_DEPTH} levels", "")
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        node = Node(mark, {}, keys={}) if mapping else Node(mark, [])
+        node = Node(mark, {}, keys={}) if kind is yaml.MappingStartEvent else Node(mark, [])
         self._place(node, scalar=False)
         self._open.append(_Open(node))
 
@@ -194,6 +198,8 @@ class _Builder:
 def _resolve(text: str) -> Scalar:
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMERIC:
+        return text
     if _INTEGER.fullmatch(text):
         return int(text.replace("_", ""))
     if _FLOAT.fullmatch(text):

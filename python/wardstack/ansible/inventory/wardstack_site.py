@@ -61,10 +61,14 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible shi
             raise AnsibleParserError(f"the documents of the site have problems:\n{errors}") from None
         inventory.set_variable("all", "std", dict(site.std))
         inventory.set_variable("all", "site", site.as_vars())
+        for host in site.hosts:
+            inventory.add_host(host.name, group=inventory.add_group("hypervisors"))
+            for key, value in host.as_vars().items():
+                inventory.set_variable(host.name, key, value)
         for group, hosts in site.groups().items():
             inventory.add_group(group)
-            for host in hosts:
-                inventory.add_host(host, group=group)
+            for name in hosts:
+                inventory.add_host(name, group=group)
         inventory.add_group("archive_nodes")
         for index, node in enumerate(site.archive_nodes, start=1):
             inventory.add_host(node.name, group="archive_nodes")
