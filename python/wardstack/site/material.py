@@ -32,6 +32,8 @@ def secrets_wanted(site: Plain, bmcs: Mapping[str, Plain]) -> list[dict[str, obj
     wanted.append({"name": "etcd_token", "kind": "hex", "size": 16})
     # As long as fscrypt's longest key.
     wanted.append({"name": "fscrypt_key", "kind": "hex", "size": 64})
+    # All first keys of the storage cluster derive from it.
+    wanted.append({"name": "ceph_seed", "kind": "hex", "size": 32})
     # Corosync takes 128 to 4096 bytes as they are; the text of 256 digits carries 1024 random bits.
     wanted.append({"name": "corosync_authkey", "kind": "hex", "size": 128})
     for node in site["archive"]["node_addresses"]:

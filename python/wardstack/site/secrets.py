@@ -147,7 +147,7 @@ class SecretStore:
             except FileExistsError:
                 return False
             finally:
-                os.unlink(temporary)
+                Path(temporary).unlink()
         except OSError as error:
             raise SecretError(f"secret {name} cannot be written to {target}: {error}") from None
         return True

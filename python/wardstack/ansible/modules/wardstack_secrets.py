@@ -32,7 +32,7 @@ options:
         type: str
         required: true
       kind:
-        description: C(password) is URL-safe text, C(hex) hexadecimal, C(given) is never generated but written by the hospital.
+        description: C(password) is URL-safe text, C(hex) hexadecimal; C(given) the hospital writes, it is never made.
         type: str
         choices: [password, hex, given]
         default: password
@@ -86,10 +86,7 @@ def main() -> None:
     store = SecretStore(module.params["state_dir"])
     try:
         specs = [SecretSpec(item["name"], item["kind"], item["size"]) for item in module.params["secrets"]]
-        if module.check_mode:
-            created = [spec.name for spec in store.missing(specs)]
-        else:
-            created = store.ensure(specs)
+        created = [spec.name for spec in store.missing(specs)] if module.check_mode else store.ensure(specs)
     except SecretError as error:
         module.fail_json(msg=str(error))
     result: dict[str, Any] = {"changed": bool(created), "created": created}
