@@ -1,0 +1,59 @@
+"""The lab's inventory, copied, with texts replaced; and the standards that we ship."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wardstack.site import Site, load_site
+from wardstack.standards import DocumentErrors
+
+ROOT = Path(__file__).resolve().parents[4]
+STANDARDS = ROOT / "docs" / "standards"
+TODAY = dt.date(2026, 11, 24)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """A copy of the lab's inventory."""
+    target = tmp_path / "lab"
+    target.mkdir()
+    for name in ("site.yml", "hosts.yml"):
+        shutil.copy(ROOT / "inventories" / "lab" / name, target / name)
+    return target
+
+
+@pytest.fixture
+def load(inventory: Path) -> Callable[..., Site]:
+    """Load the inventory after replacing texts: ``load("site.yml", {old: new})``."""
+
+    def load_changed(file: str = "site.yml", changes: dict[str, str] | None = None) -> Site:
+        path = inventory / file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        for old, new in (changes or {}).items():
+            assert old in text, old
+            text = text.replace(old, new)
+        if changes:
+            path.write_text(text, encoding="utf-8")
+        return load_site(inventory, STANDARDS, TODAY)
+
+    return load_changed
+
+
+@pytest.fixture
+def problems(load: Callable[..., Site]) -> Callable[..., list[str]]:
+    """As `load`, for an inventory that must be refused: its problems."""
+
+    def refused(file: str = "site.yml", changes: dict[str, str] | None = None) -> list[str]:
+        with pytest.raises(DocumentErrors) as caught:
+            load(file, changes)
+        return [
+            f"{Path(p.mark.file).name}:{p.mark.line}:{p.mark.column} {p.clause} {p.message}; {p.hint}"
+            for p in caught.value.problems
+        ]
+
+    return refused
