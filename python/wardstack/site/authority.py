@@ -279,7 +279,7 @@ class Authority:
         builder = (
             self._builder(subject, ca.subject, key, ca_key, self.validity.certificate)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            # Not critical: libvirt and QEMU then only note that an ECDSA key, as RFC 8813 wants, has no keyEncipherment.
+            # Not critical: libvirt and QEMU then accept that an ECDSA key has no keyEncipherment (RFC 8813).
             .add_extension(_key_usage(rsa_key=spec.key_type == "rsa"), critical=False)
             .add_extension(x509.ExtendedKeyUsage(spec.usages()), critical=False)
         )
