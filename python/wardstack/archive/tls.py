@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -97,9 +98,12 @@ def permissive_server(
 
 def _limit(context: ssl.SSLContext, version: str | None) -> None:
     wanted = _VERSIONS[version] if version else None
-    context.minimum_version = wanted or ssl.TLSVersion.TLSv1
-    if wanted:
-        context.maximum_version = wanted
+    with warnings.catch_warnings():
+        # Python warns of TLS 1.0 and 1.1, rightly; here they are the point.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = wanted or ssl.TLSVersion.TLSv1
+        if wanted:
+            context.maximum_version = wanted
 
 
 def control_handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str:

@@ -15,7 +15,7 @@ from wardstack.archive import network
 from wardstack.archive.config import VerifyConfig
 from wardstack.archive.dimse import Interrupted, echo, quiet
 from wardstack.archive.finding import check_finding, check_inventory, search_by_dimse, search_by_web
-from wardstack.archive.ledger import Acknowledged, Ledger, now
+from wardstack.archive.ledger import Acknowledged, Ledger, LedgerError, now
 from wardstack.archive.patient import PATIENTS
 from wardstack.archive.probes import probe_all
 from wardstack.archive.reading import READERS, read_back
@@ -63,7 +63,7 @@ def verify(config: VerifyConfig, during: During | None = None, progress: Progres
             raise VerifyError(str(error)) from error
     try:
         return _Verification(config, tell).run(during)
-    except (OSError, ValueError, Interrupted) as error:
+    except (OSError, ValueError, LedgerError, Interrupted) as error:
         raise VerifyError(str(error)) from error
 
 

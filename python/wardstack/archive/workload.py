@@ -59,7 +59,8 @@ class SendReport:
     Attributes:
         figures: Of the objects acknowledged now.
         acknowledged: SOP Instance UIDs acknowledged now.
-        already: Objects that the ledger already had, not sent again.
+        already: Objects that the ledger had already, by an earlier run or another
+            sender of this one.
         associations: Associations opened.
         failed_tries: Tries that did not end in an acknowledgement; each was
             repeated, except for those given up.
@@ -204,7 +205,7 @@ class Workload:
 
     def _acknowledge(self, instance: Instance, association: str, seconds: float) -> None:
         # The order matters: on disk first, counted afterwards.
-        self._ledger.append(
+        new = self._ledger.append(
             Acknowledged(
                 sop_uid=instance.sop_uid,
                 sop_class=instance.sop_class,
@@ -221,6 +222,10 @@ class Workload:
             )
         )
         with self._lock:
+            if not new:
+                # Two senders had the same object in hand: it counts once.
+                self._tally.already += 1
+                return
             self._tally.acknowledged.append(instance.sop_uid)
             self._tally.finished.append(time.monotonic())
             self._tally.latencies.append(seconds)

@@ -12,12 +12,12 @@ from tests.engine.archive.rig import Archive, own_network
 
 
 @pytest.fixture(scope="session", autouse=True)
-def network() -> Iterator[None]:
+def machine_network() -> Iterator[Path]:
     """Fixed ports and no way out: Debian's Orthanc has no setting for the address it binds."""
     if os.geteuid() != 0:
         pytest.skip("a network namespace needs root")
-    with own_network():
-        yield
+    with own_network() as outside:
+        yield outside
 
 
 @pytest.fixture(scope="module")

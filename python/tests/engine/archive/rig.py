@@ -30,15 +30,15 @@ _CLONE_NEWNET = 0x40000000
 
 
 @contextlib.contextmanager
-def own_network() -> Iterator[None]:
-    """Put this thread, and what it starts, into a new network with nothing but loopback."""
+def own_network() -> Iterator[Path]:
+    """Put this thread, and what it starts, into a new network with nothing but loopback; give the way back."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     if libc.unshare(_CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "unshare")
     try:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        yield
+        yield Path(f"/proc/{os.getpid()}/fd/{before}")
     finally:
         libc.setns(before, _CLONE_NEWNET)
         os.close(before)
@@ -177,6 +177,8 @@ class Archive:
                     "OverwriteInstances": False,
                     "StableAge": 1,
                     "SaveJobs": False,
+                    # What is read back has to come from the disk.
+                    "MaximumStorageCacheSize": 0,
                     "RemoteAccessAllowed": True,
                     "AuthenticationEnabled": True,
                     "RegisteredUsers": {"wardstack": PASSWORD},
