@@ -66,6 +66,8 @@ def compile_blueprint(site: Site, image: ImageInfo, public_key: str) -> Blueprin
         public_key: a line of an ``authorized_keys`` file; see `read_public_key`.
     """
     resources: list[Resource] = [*_storage(site), *_networks(site)]
+    if site.word("storage_archive_kind") == "cephfs":
+        resources += _shared_filesystem(site)
     resources.append(Image(name=IMAGE, path=image.path, sha256=image.sha256, pool=POOL_VMS, clauses=("STD-03.5",)))
     for node in site.archive_nodes:
         resources += _archive_node(site, node, public_key)
@@ -83,41 +85,28 @@ def compile_blueprint(site: Site, image: ImageInfo, public_key: str) -> Blueprin
 
 
 def _storage(site: Site) -> list[Resource]:
-    pools: dict[str, tuple[PoolApplication, tuple[str, ...]]] = {
-        POOL_VMS: ("rbd", ("STD-04.1", "STD-04.2")),
-        POOL_METADATA: ("cephfs_metadata", ("STD-04.1", "STD-04.2", "STD-04.9")),
-        POOL_DATA: ("cephfs_data", ("STD-04.1", "STD-04.2", "STD-04.9", "STD-06.4")),
-    }
-    resources: list[Resource] = [
-        Pool(
-            name=name,
-            replicas=site.number("storage_replicas"),
-            min_replicas=site.number("storage_min_replicas"),
-            failure_domain=_domain(site.word("failure_domain")),
-            application=application,
-            pg_num=placement_groups(site, name),
-            clauses=clauses,
-        )
-        for name, (application, clauses) in pools.items()
+    rbd = f"profile rbd pool={POOL_VMS}"
+    return [
+        _pool(site, POOL_VMS, "rbd", ()),
+        StorageUser(
+            name="client.libvirt",
+            caps={"mgr": rbd, "mon": "profile rbd", "osd": rbd},
+            clauses=("STD-04.10",),
+        ),
     ]
-    resources.append(
+
+
+def _shared_filesystem(site: Site) -> list[Resource]:
+    return [
+        _pool(site, POOL_METADATA, "cephfs_metadata", ("STD-04.9",)),
+        _pool(site, POOL_DATA, "cephfs_data", ("STD-04.9", "STD-06.4")),
         Filesystem(
             name=FILESYSTEM,
             metadata_pool=POOL_METADATA,
             data_pool=POOL_DATA,
             standby_count=site.number("storage_metadata_servers") - 1,
             clauses=("STD-04.3", "STD-04.9"),
-        )
-    )
-    rbd = f"profile rbd pool={POOL_VMS}"
-    resources.append(
-        StorageUser(
-            name="client.libvirt",
-            caps={"mgr": rbd, "mon": "profile rbd", "osd": rbd},
-            clauses=("STD-04.10",),
-        )
-    )
-    resources.append(
+        ),
         StorageUser(
             name="client.archive",
             caps={
@@ -126,9 +115,20 @@ def _storage(site: Site) -> list[Resource]:
                 "osd": f"allow rw tag cephfs data={FILESYSTEM}",
             },
             clauses=("STD-04.10",),
-        )
+        ),
+    ]
+
+
+def _pool(site: Site, name: str, application: PoolApplication, clauses: tuple[str, ...]) -> Pool:
+    return Pool(
+        name=name,
+        replicas=site.number("storage_replicas"),
+        min_replicas=site.number("storage_min_replicas"),
+        failure_domain=_domain(site.word("failure_domain")),
+        application=application,
+        pg_num=placement_groups(site, name),
+        clauses=("STD-04.1", "STD-04.2", *clauses),
     )
-    return resources
 
 
 def placement_groups(site: Site, pool: str) -> int:

@@ -141,7 +141,11 @@ class SiteChecks:
                 )
 
     def networks(self) -> None:
-        """A bond has members, and only a bond has several."""
+        """The site has the demanded networks; a bond has members, and only a bond has several."""
+        demanded = self._values["network_names"]
+        for name in demanded if isinstance(demanded, tuple) else ():
+            if name not in self._site.networks:
+                self._report("network_names", f"the site has no network '{name}'", "add it to networks")
         for host, node in self._hosts:
             for name, network in self._site.networks.items():
                 members = len(host.interfaces.get(name, ()))

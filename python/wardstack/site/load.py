@@ -21,7 +21,7 @@ USED_PARAMETERS = (
     "archive_node_count", "archive_node_memory_mib", "archive_spread", "ca_validity_days", "certificate_renew_days",
     "certificate_validity_days", "database_loop_wait_s", "database_retry_timeout_s", "database_synchronous_nodes",
     "database_ttl_s", "dicom_tls_port", "disk_unlock_servers", "disk_unlock_threshold", "failure_domain",
-    "fencing_enabled", "host_min_memory_mib", "https_port", "storage_managers", "storage_metadata_servers",
+    "fencing_enabled", "host_min_memory_mib", "https_port", "network_names", "storage_managers", "storage_metadata_servers",
     "storage_min_replicas", "storage_monitors", "storage_osd_memory_mib", "storage_replicas",
 )  # fmt: skip
 """Parameters that the checks compare; standards without them are not ours."""
