@@ -39,6 +39,7 @@ class SiteChecks:
         self.counts()
         self.domains()
         self.memory()
+        self.names()
         self.fencing()
         self.networks()
 
@@ -128,6 +129,17 @@ class SiteChecks:
                 f"storage daemons, and host_min_memory_mib is {self._number('host_min_memory_mib')}",
                 "raise host_min_memory_mib (and the hosts' memory), or add hosts",
                 clause="STD-01.5",
+            )
+
+    def names(self) -> None:
+        """What the site must name, and names that exclude each other."""
+        aet = self._values["archive_aet"]
+        for modality in self._site.modalities:
+            if modality.aet == aet:
+                self._report("archive_aet", f"a modality has the archive's AE title '{aet}'", "give it another")
+        if not self._site.time_servers:
+            self._problems.add(
+                self._site.marks["site"], "the site names no time server", "add 'time_servers: [...]'", "STD-09.1"
             )
 
     def fencing(self) -> None:

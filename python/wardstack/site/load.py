@@ -17,14 +17,49 @@ from wardstack.standards.model import Deviation, Standards, Value
 from wardstack.standards.problems import Mark, Problems
 from wardstack.standards.reader import Reader
 
-USED_PARAMETERS = (
-    "archive_node_count", "archive_node_memory_mib", "archive_spread", "ca_validity_days", "certificate_renew_days",
-    "certificate_validity_days", "database_loop_wait_s", "database_retry_timeout_s", "database_synchronous_nodes",
-    "database_ttl_s", "dicom_tls_port", "disk_unlock_servers", "disk_unlock_threshold", "failure_domain",
-    "fencing_enabled", "host_min_memory_mib", "https_port", "network_names", "storage_managers", "storage_metadata_servers",
-    "storage_min_replicas", "storage_monitors", "storage_osd_memory_mib", "storage_replicas",
-)  # fmt: skip
-"""Parameters that the checks compare; standards without them are not ours."""
+USED_PARAMETERS = {
+    "integer": (
+        "archive_data_disk_gib",
+        "archive_node_count",
+        "archive_node_cpus",
+        "archive_node_memory_mib",
+        "archive_system_disk_gib",
+        "ca_validity_days",
+        "certificate_renew_days",
+        "certificate_validity_days",
+        "database_loop_wait_s",
+        "database_retry_timeout_s",
+        "database_synchronous_nodes",
+        "database_ttl_s",
+        "dicom_tls_port",
+        "disk_unlock_servers",
+        "disk_unlock_threshold",
+        "fencing_timeout_s",
+        "host_min_memory_mib",
+        "https_port",
+        "network_mtu",
+        "storage_managers",
+        "storage_metadata_servers",
+        "storage_min_replicas",
+        "storage_monitors",
+        "storage_osd_memory_mib",
+        "storage_replicas",
+        "vm_migration_max_downtime_ms",
+        "vm_restart_attempts",
+    ),
+    "boolean": ("fencing_enabled", "vm_migration_tls"),
+    "text": ("archive_aet", "vm_cpu_model"),
+    "choice": (
+        "archive_spread",
+        "failure_domain",
+        "storage_archive_kind",
+        "storage_volume_encryption",
+        "vm_firmware",
+        "vm_machine",
+    ),
+    "list": ("network_names",),
+}
+"""Parameters that the checks and the blueprint read, by type; standards without them cannot build a cloud."""
 
 
 def load_site(inventory_dir: Path, standards_dir: Path, today: dt.date | None = None) -> Site:
@@ -99,6 +134,13 @@ def _values(
 
 
 def _require_parameters(standards: Standards, directory: Path, problems: Problems) -> None:
-    for name in USED_PARAMETERS:
-        if name not in standards.parameters:
-            problems.add(Mark(str(directory), 1, 1), f"no clause declares the parameter '{name}'", "restore the clause")
+    for kind, names in USED_PARAMETERS.items():
+        for name in names:
+            parameter = standards.parameters.get(name)
+            if parameter is None:
+                problems.add(
+                    Mark(str(directory), 1, 1), f"no clause declares the parameter '{name}'", "restore the clause"
+                )
+            elif parameter.type != kind:
+                message = f"the type of {name} is {parameter.type}"
+                problems.add(parameter.mark, message, f"the blueprint needs {kind}", parameter.clause)

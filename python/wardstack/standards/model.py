@@ -39,6 +39,8 @@ class Parameter:
     high: int | None = None
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    fixed: bool = False
+    """True for a boolean that only a deviation may change."""
 
     @property
     def bounds(self) -> str:
@@ -50,6 +52,8 @@ class Parameter:
             return f"{entries} out of {', '.join(self.choices)}" if self.choices else entries
         if self.choices:
             return f"one of {', '.join(self.choices)}"
+        if self.fixed:
+            return f"only {str(self.default).lower()}"
         return "true or false" if self.type == "boolean" else f"a text that matches {self.pattern}"
 
 

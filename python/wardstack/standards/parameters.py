@@ -13,7 +13,7 @@ from wardstack.standards.reader import Reader
 NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)+"
 _KEYS = {
     "integer": ("unit", "min", "max"),
-    "boolean": (),
+    "boolean": ("fixed",),
     "text": ("pattern",),
     "choice": ("choices",),
     "list": ("min", "max", "choices", "pattern"),
@@ -62,8 +62,11 @@ def read_parameter(name: str, clause: str, node: Node, reader: Reader) -> Parame
         high=high,
         choices=reader.texts(entries.get("choices"), f"choices of {what}"),
         pattern=pattern,
+        fixed=reader.boolean(entries.get("fixed"), f"fixed of {what}"),
     )
-    default = read_value(parameter, entries["default"], reader, what=f"the default of {what}")
+    # Any default of a fixed boolean is right: it is what fixes it.
+    unfixed = replace(parameter, fixed=False)
+    default = read_value(unfixed, entries["default"], reader, what=f"the default of {what}")
     return replace(parameter, default=default)
 
 
@@ -92,7 +95,7 @@ def within(parameter: Parameter, value: Value) -> bool:
     low = 0 if parameter.low is None else parameter.low
     high = _HIGHEST if parameter.high is None else parameter.high
     if isinstance(value, bool):
-        return True
+        return not parameter.fixed or value == parameter.default
     if isinstance(value, int):
         return low <= value <= high
     if isinstance(value, tuple):
