@@ -10,12 +10,14 @@ from pathlib import Path
 
 from wardstack.lab import network, preflight
 from wardstack.lab.command import LabError, run
+from wardstack.lab.kernel import ensure_kernel
 from wardstack.lab.machine_room import MachineRoom
 from wardstack.lab.network import SWITCHES, namespace_path
 from wardstack.lab.paths import cache_dir, lab_dir
 from wardstack.lab.rootfs import ensure_host_root
 from wardstack.lab.spec import LabSpec, read_spec
 from wardstack.lab.teardown import remove_everything
+from wardstack.lab.vm_image import ensure_image
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,9 @@ class Lab:
     def missing(self) -> list[str]:
         """Return what ``up`` would make or start, in words."""
         found = []
-        present = network.namespaces()
         for host in self.spec.hosts:
-            machine = self.room.container(host.name)
-            if network.host_namespace(host.name) not in present or not machine.folder.exists():
+            machine = self.room.machine(host.name)
+            if not network.wired(host.name) or not machine.folder.exists():
                 found.append(f"{host.name}: would be made and powered on")
             elif not machine.running():
                 found.append(f"{host.name}: would be powered on")
@@ -66,7 +67,9 @@ class Lab:
         if found := preflight.problems():
             raise LabError("this machine cannot carry the lab:\n  - " + "\n  - ".join(found))
         changed = ["ssh key made"] if ensure_ssh_key(self.spec.state_dir) else []
-        ensure_host_root(progress)
+        lower = ensure_host_root(progress)
+        if self.spec.form == "vm":
+            ensure_image(lower, ensure_kernel(progress), progress)
         lab_dir().mkdir(parents=True, exist_ok=True)
         if self.room.build_networks():
             changed.append("networks made")
@@ -91,24 +94,29 @@ class Lab:
             address = str(host.cables[0].address.ip)
             while not answers(SWITCHES, address, 22):
                 if time.monotonic() > deadline:
-                    console = self.room.container(host.name).folder / "console"
-                    raise LabError(f"{host.name} ({address}) does not answer on port 22 after {timeout:.0f} s; its console: {console}")
+                    console = self.room.machine(host.name).folder / "console"
+                    raise LabError(
+                        f"{host.name} ({address}) does not answer on port 22 after {timeout:.0f} s;"
+                        f" its console: {console}"
+                    )
                 time.sleep(0.2)
             progress(f"{host.name} answers")
 
     def status(self) -> list[HostStatus]:
         """Return power, cables and disks of every host."""
-        present = network.namespaces()
         found = []
         for host in self.spec.hosts:
-            machine = self.room.container(host.name)
-            wired = network.host_namespace(host.name) in present
+            machine = self.room.machine(host.name)
+            wired = network.wired(host.name)
             peak = machine.group.peak_memory()
             found.append(
                 HostStatus(
                     host.name,
                     machine.running(),
-                    {cable.network: wired and network.cable_up(host.name, index) for index, cable in enumerate(host.cables)},
+                    {
+                        cable.network: wired and network.cable_up(host.name, index)
+                        for index, cable in enumerate(host.cables)
+                    },
                     {d.name: self.room.disk(host.name, d.name).healthy() for d in host.disks},
                     None if peak is None else peak // 2**20,
                 )
@@ -128,7 +136,8 @@ class Lab:
         for name in networks or known:
             if name not in known:
                 raise LabError(f"{name}: {host} has no such network; it has {', '.join(known)}")
-            network.set_cable(host, known.index(name), up=up)
+            for index in (index for index, cable in enumerate(known) if cable == name):
+                network.set_cable(host, index, up=up)
 
     def disk(self, host: str, disk: str, *, works: bool) -> None:
         """Make a host's disk fail, or give it back (seen by the host when powered on again)."""
@@ -136,7 +145,7 @@ class Lab:
         lab_disk = self.room.disk(host, disk)
         if not works:
             lab_disk.fail()
-        elif self.room.container(host).running():
+        elif self.room.machine(host).running():
             raise LabError(f"{host} is on; `wardstack lab power off {host}` before a disk change")
         else:
             size = next(d.size_gib for d in self.spec.host(host).disks if d.name == disk)
@@ -152,7 +161,7 @@ class Lab:
 
     def _must_exist(self, host: str) -> None:
         self.spec.host(host)
-        if network.host_namespace(host) not in network.namespaces():
+        if not network.wired(host):
             raise LabError(f"{host}: the lab is not up; `sudo ./wardstack up` builds it")
 
 

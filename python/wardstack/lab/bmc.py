@@ -29,7 +29,9 @@ ACTION = "Actions/ComputerSystem.Reset"
 RESET_TYPES = ("On", "ForceOff", "ForceRestart")
 
 
-def handler(host: HostSpec, password: str, running: Callable[[], bool], power: Callable[[bool], None]) -> type[BaseHTTPRequestHandler]:
+def handler(
+    host: HostSpec, password: str, running: Callable[[], bool], power: Callable[[bool], None]
+) -> type[BaseHTTPRequestHandler]:
     """Return the request handler of one host's BMC."""
     credentials = base64.b64encode(f"{host.bmc_user}:{password}".encode()).decode()
     wanted = f"Basic {credentials}"
@@ -117,7 +119,7 @@ def serve(inventory: Path) -> None:
         certificate = spec.state_dir / "pki" / "certs" / f"bmc_{host.name}"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.with_suffix(".crt"), certificate.with_suffix(".key"))
-        machine = room.container(host.name)
+        machine = room.machine(host.name)
         bmc = handler(host, secret, machine.running, partial(switch, room, host.name))
         server = ThreadingHTTPServer((host.bmc_address, host.bmc_port), bmc)
         server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -33,7 +33,9 @@ def hierarchies() -> tuple[Path, ...]:
     found: list[Path] = []
     for line in Path("/proc/mounts").read_text().splitlines():
         _, where, kind, options, *_ = line.split()
-        legacy = kind == "cgroup" and ("name=systemd" in options or set(options.split(",")) & {"memory", "freezer", "cpuacct"})
+        legacy = kind == "cgroup" and (
+            "name=systemd" in options or set(options.split(",")) & {"memory", "freezer", "cpuacct"}
+        )
         if kind == "cgroup2" or legacy:
             found.append(Path(where))
     if not found:
@@ -66,7 +68,7 @@ class Group:
         enter = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
         folders = [str(folder) for folder in self._folders()]
         with log.open("ab") as output:
-            subprocess.Popen(
+            started = subprocess.Popen(
                 ["sh", "-c", enter, "sh", *folders, "--", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -74,6 +76,9 @@ class Group:
                 start_new_session=True,
                 env={**os.environ, **environment},
             )
+        # Whoever asks next must see it: power buttons decide by what is in the group.
+        while not self.alive() and started.poll() is None:
+            time.sleep(0.005)
 
     def pids(self) -> set[int]:
         """Return every process in the group and below it."""

@@ -9,26 +9,15 @@ the unified hierarchy, which nspawn 252 gives only when told to.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from wardstack.lab.cgroup import Group
 from wardstack.lab.command import LabError, run
+from wardstack.lab.machine import Slot, locked
 from wardstack.lab.network import namespace_path
 
 DEVICES = ("/dev/net/tun", "/dev/fuse", "/dev/kvm", "/dev/loop-control")
-
-
-@dataclass(frozen=True)
-class Bind:
-    """A file or folder of this machine shown inside the container."""
-
-    source: Path
-    target: str
 
 
 class Container:
@@ -47,15 +36,7 @@ class Container:
         """The mounted root file system, as this machine sees it."""
         return self.folder / "root"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the container's lock, so that two power buttons never start it twice."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
-    def mount(self) -> None:
+    def prepare(self) -> None:
         """Mount the overlay; a mounted one is kept."""
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -68,12 +49,12 @@ class Container:
         """Say whether the container is powered on."""
         return self.group.alive()
 
-    def start(self, binds: tuple[Bind, ...] = ()) -> None:
+    def start(self, slots: tuple[Slot, ...] = ()) -> None:
         """Power on; a running container is left alone."""
-        with self.lock():
+        with locked(self.folder):
             if self.running():
                 return
-            self.mount()
+            self.prepare()
             self.group.remove()
             argv = ["nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
             argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
@@ -81,19 +62,19 @@ class Container:
             argv += [f"--network-namespace-path={namespace_path(self.namespace)}"]
             argv += ["--resolv-conf=off", "--timezone=off"]
             argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
-            argv += [f"--bind={bind.source}:{bind.target}" for bind in binds]
+            argv += [f"--bind={slot.folder}:{Path(slot.path).parent}" for slot in slots]
             # nspawn 252 gives its guest the unified hierarchy only when told to.
             self.group.spawn(argv, self.folder / "console", {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
 
     def cut_power(self) -> None:
         """Kill every process of the container at once."""
-        with self.lock():
+        with locked(self.folder):
             self.group.kill()
 
     def destroy(self) -> None:
         """Power off, unmount and forget the container with everything it wrote."""
         if self.folder.exists():
-            with self.lock():
+            with locked(self.folder):
                 self.group.remove()
                 self._unmount()
             shutil.rmtree(self.folder)

@@ -6,16 +6,22 @@ import os
 import sys
 from pathlib import Path
 
-from wardstack.lab import network
+from wardstack.lab import access_port, network
 from wardstack.lab.cgroup import Group
 from wardstack.lab.command import LabError, run
-from wardstack.lab.container import Bind, Container
+from wardstack.lab.container import Container
 from wardstack.lab.disk import LabDisk
+from wardstack.lab.kernel import kernel
+from wardstack.lab.machine import Machine, Slot
 from wardstack.lab.paths import lab_dir
 from wardstack.lab.rootfs import host_root
-from wardstack.lab.spec import HostSpec, LabSpec
+from wardstack.lab.spec import Disk, HostSpec, LabSpec
+from wardstack.lab.vm_host import Hardware, VmHost
+from wardstack.lab.vm_image import image_path
 
 BMC_GROUP = "bmc"
+# A little more than a host must have by the standards: the kernel keeps some of it for itself.
+VM_MEMORY_MIB = 4352
 
 
 class MachineRoom:
@@ -27,11 +33,15 @@ class MachineRoom:
         self.inventory = inventory
         self.folder = lab_dir()
 
-    def container(self, host: str) -> Container:
-        """Return the container that stands for a host."""
+    def machine(self, host: str) -> Machine:
+        """Return the container or the VM that stands for a host."""
         folder = self.folder / "hosts" / host
-        namespace = network.host_namespace(host)
-        return Container(host, folder, host_root(), namespace, f"host-{host}")
+        group = f"host-{host}"
+        if self.spec.form == "container":
+            return Container(host, folder, host_root(), network.host_namespace(host), group)
+        taps = [network.port(host, index) for index, _ in enumerate(self.spec.host(host).cables)]
+        hardware = Hardware(image_path(host_root(), kernel()), kernel(), taps, VM_MEMORY_MIB)
+        return VmHost(host, folder, network.SWITCHES, group, hardware)
 
     def disk(self, host: str, name: str) -> LabDisk:
         """Return a disk of a host.
@@ -46,37 +56,47 @@ class MachineRoom:
 
     def build_networks(self) -> bool:
         """Make the switches, the hosts' namespaces and the cables; say whether any was missing."""
-        before = network.namespaces()
-        for name, (bridge, subnet) in self.spec.networks.items():
+        before = network.ports()
+        for index, (name, lan) in enumerate(self.spec.networks.items()):
             # The controller has the first address of every network; BMCs hang on the first network.
-            addresses = [str(next(subnet.hosts()))]
-            if name == next(iter(self.spec.networks)):
+            addresses = [str(next(lan.subnet.hosts()))]
+            if index == 0:
                 addresses += [host.bmc_address for host in self.spec.hosts]
-            network.build_switch(bridge, [f"{address}/{subnet.prefixlen}" for address in addresses])
+            with_prefix = [f"{address}/{lan.subnet.prefixlen}" for address in addresses]
+            network.build_switch(lan.bridge, with_prefix if lan.vlan is None else [])
+            if lan.vlan is not None:
+                access_port.plug_in(name, lan.bridge, lan.vlan, with_prefix, self.folder / f"vlan-{name}.log")
         for host in self.spec.hosts:
             for index, cable in enumerate(host.cables):
-                network.connect_host(host.name, index, cable.interface, cable.bridge)
-        return network.namespaces() != before
+                if self.spec.form == "container":
+                    network.connect_host(host.name, index, cable.interface, cable.bridge)
+                else:
+                    network.connect_tap(network.SWITCHES, network.port(host.name, index), cable.bridge)
+        return network.ports() != before
 
     def install_host(self, host: HostSpec) -> bool:
         """Give a host its disk content as an installer would: name, addresses, ssh key.
 
         A host that was installed before keeps what it has.
         """
-        machine = self.container(host.name)
+        machine = self.machine(host.name)
         marker = machine.folder / "installed"
-        machine.mount()
+        machine.prepare()
         for disk in host.disks:
             self.disk(host.name, disk.name).attach(disk.size_gib)
         if marker.exists():
             return False
         root = machine.root
+        (root / "etc").mkdir(exist_ok=True)
         (root / "etc/hostname").write_text(host.name + "\n")
-        for cable in host.cables:
+        for cable in host.addressed():
             unit = root / f"etc/systemd/network/10-lab-{cable.interface}.network"
             unit.parent.mkdir(parents=True, exist_ok=True)
-            unit.write_text(f"[Match]\nName={cable.interface}\n\n[Network]\nAddress={cable.address}\nLinkLocalAddressing=no\n")
+            unit.write_text(
+                f"[Match]\nName={cable.interface}\n\n[Network]\nAddress={cable.address}\nLinkLocalAddressing=no\n"
+            )
         key = (self.spec.state_dir / "ssh" / "id_ed25519.pub").read_text()
+        (root / "root/.ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
         (root / "root/.ssh/authorized_keys").write_text(key)
         run(["ssh-keygen", "-A", "-f", str(root)])  # The shared root carries no host key.
         marker.write_text("")
@@ -85,21 +105,22 @@ class MachineRoom:
     def power(self, host: str, *, on: bool) -> bool:
         """Switch a host on or cut its power; say whether that changed anything."""
         spec = self.spec.host(host)
-        machine = self.container(host)
+        machine = self.machine(host)
         if machine.running() == on:
             return False
         if not on:
             machine.cut_power()
             return True
-        binds = []
-        for disk in spec.disks:
-            lab_disk = self.disk(host, disk.name)
-            if not lab_disk.healthy():
-                lab_disk.detach()
-                lab_disk.attach(disk.size_gib)
-            binds.append(Bind(lab_disk.mount_point, str(Path(disk.path).parent)))
-        machine.start(tuple(binds))
+        machine.start(tuple(self._slot(spec, disk) for disk in spec.disks))
         return True
+
+    def _slot(self, host: HostSpec, disk: Disk) -> Slot:
+        """Plug a disk in; one that failed is given back, as its replacement would be."""
+        lab_disk = self.disk(host.name, disk.name)
+        if not lab_disk.healthy():
+            lab_disk.detach()
+            lab_disk.attach(disk.size_gib)
+        return Slot(disk.name, lab_disk.mount_point, disk.path, disk.size_gib)
 
     def start_bmcs(self) -> bool:
         """Start the BMC service unless it runs; say whether it had to be started."""

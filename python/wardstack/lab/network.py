@@ -80,6 +80,26 @@ def connect_host(host: str, index: int, interface: str, bridge: str) -> None:
     run(["ip", "-n", SWITCHES, "link", "set", cable, "master", bridge, "up"])
 
 
+def connect_tap(namespace: str, tap: str, bridge: str | None = None) -> None:
+    """Make the switch port that a VM's network card is plugged into, on a switch or without one."""
+    add_namespace(namespace)
+    if tap not in links(namespace):
+        run(["ip", "-n", namespace, "tuntap", "add", "dev", tap, "mode", "tap"])
+    if bridge is not None:
+        run(["ip", "-n", namespace, "link", "set", tap, "master", bridge])
+    run(["ip", "-n", namespace, "link", "set", tap, "up"])
+
+
+def ports() -> set[str]:
+    """Return all interfaces of the switches; empty when there are none."""
+    return set(links(SWITCHES)) if SWITCHES in namespaces() else set()
+
+
+def wired(host: str) -> bool:
+    """Say whether a host's first cable exists, plugged in or pulled: the host has been made."""
+    return port(host, 0) in ports()
+
+
 def set_cable(host: str, index: int, *, up: bool) -> None:
     """Pull or plug the cable of a host's interface number ``index``."""
     run(["ip", "-n", SWITCHES, "link", "set", port(host, index), "up" if up else "down"])

@@ -20,7 +20,11 @@ def problems() -> list[str]:
     found: list[str] = []
     if os.geteuid() != 0:
         found.append("the lab needs root (namespaces, mounts): run with sudo")
-    found += [f"{tool}: command not found; run ./wardstack, which installs what it needs" for tool in TOOLS if shutil.which(tool) is None]
+    found += [
+        f"{tool}: command not found; run ./wardstack, which installs what it needs"
+        for tool in TOOLS
+        if shutil.which(tool) is None
+    ]
     if not lab_dir().exists():
         available = _available_memory_mib()
         if available < MEMORY_MIB:
@@ -30,7 +34,10 @@ def problems() -> list[str]:
         place = place.parent
     free = shutil.disk_usage(place).free // 2**30
     if free < DISK_GIB:
-        found.append(f"{place}: {free} GiB free, the lab needs {DISK_GIB}; make room or set WARDSTACK_CACHE to a folder on a larger disk")
+        found.append(
+            f"{place}: {free} GiB free, the lab needs {DISK_GIB};"
+            " make room or set WARDSTACK_CACHE to a folder on a larger disk"
+        )
     if "overlay" not in Path("/proc/filesystems").read_text():
         found.append("the kernel of this machine has no overlay file system")
     try:

@@ -11,15 +11,27 @@ import yaml
 
 from wardstack.lab.command import LabError
 
+FORMS = ("container", "vm")
+
+
+@dataclass(frozen=True)
+class Lan:
+    """A network of the site: the switch that carries it, its addresses, its VLAN where it is tagged."""
+
+    bridge: str
+    subnet: ipaddress.IPv4Network
+    vlan: int | None
+
 
 @dataclass(frozen=True)
 class Cable:
-    """One interface of a host and the switch it is plugged into."""
+    """One interface of a host and the switch it is plugged into; ``tagged`` where the network is a VLAN on it."""
 
     network: str
     bridge: str
     interface: str
     address: ipaddress.IPv4Interface
+    tagged: bool
 
 
 @dataclass(frozen=True)
@@ -43,14 +55,23 @@ class HostSpec:
     bmc_system: str
     disks: tuple[Disk, ...]
 
+    def addressed(self) -> list[Cable]:
+        """Return the cables whose interfaces an installer gives the host's addresses.
+
+        One of each network; VLANs and bonds are made by the role `network`.
+        """
+        first = {cable.network: cable for cable in reversed(self.cables)}
+        return [cable for cable in self.cables if first[cable.network] is cable and not cable.tagged]
+
 
 @dataclass(frozen=True)
 class LabSpec:
-    """The whole lab: its hosts, the bridges of its networks and where its state lies."""
+    """The whole lab: its hosts and their form, its networks and where its state lies."""
 
     site: str
     state_dir: Path
-    networks: dict[str, tuple[str, ipaddress.IPv4Network]]
+    form: str
+    networks: dict[str, Lan]
     hosts: tuple[HostSpec, ...]
 
     def host(self, name: str) -> HostSpec:
@@ -76,11 +97,23 @@ def read_spec(inventory: Path) -> LabSpec:
     tree: dict[str, Any] = yaml.safe_load((inventory / "hosts.yml").read_text())
     if not site.get("lab"):
         raise LabError(f"{inventory}/site.yml: `lab` is not true, this is a hospital's own site")
-    networks = {name: (network["bridge"], ipaddress.IPv4Network(network["cidr"])) for name, network in site["networks"].items()}
+    form = site.get("lab_hosts", "container")
+    if form not in FORMS:
+        raise LabError(f"{inventory}/site.yml: lab_hosts is {form!r}, it must be one of {', '.join(FORMS)}")
+    networks = {
+        name: Lan(entry["bridge"], ipaddress.IPv4Network(entry["cidr"]), entry.get("vlan"))
+        for name, entry in site["networks"].items()
+    }
+    if form == "container" and (tagged := [name for name, lan in networks.items() if lan.vlan is not None]):
+        raise LabError(
+            f"{inventory}/site.yml: network {tagged[0]} has a VLAN, which container hosts cannot have;"
+            " set `lab_hosts: vm` or leave the VLAN out"
+        )
     found = _hypervisors(tree)
     return LabSpec(
         site=site["site"],
         state_dir=Path(site["state_dir"]),
+        form=form,
         networks=networks,
         hosts=tuple(_host(name, values, networks) for name, values in found.items()),
     )
@@ -95,20 +128,23 @@ def _hypervisors(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def _host(
-    name: str,
-    values: dict[str, Any],
-    networks: dict[str, tuple[str, ipaddress.IPv4Network]],
-) -> HostSpec:
+def _host(name: str, values: dict[str, Any], networks: dict[str, Lan]) -> HostSpec:
     cables = tuple(
         Cable(
             network,
-            networks[network][0],
-            values["host_interfaces"][network],
-            ipaddress.IPv4Interface(f"{address}/{networks[network][1].prefixlen}"),
+            networks[network].bridge,
+            interface,
+            ipaddress.IPv4Interface(f"{address}/{networks[network].subnet.prefixlen}"),
+            networks[network].vlan is not None,
         )
         for network, address in values["host_addresses"].items()
+        for interface in _interfaces(values["host_interfaces"][network])
     )
     bmc = values["host_bmc"]
     disks = tuple(Disk(disk["id"], disk["path"], disk["size_gib"]) for disk in values.get("host_disks", ()))
     return HostSpec(name, cables, bmc["address"], bmc["port"], bmc["user"], bmc["system"], disks)
+
+
+def _interfaces(named: str | list[str]) -> list[str]:
+    """One interface, or the members of a bond."""
+    return [named] if isinstance(named, str) else named

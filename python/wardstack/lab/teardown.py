@@ -16,7 +16,7 @@ from wardstack.lab.command import LabError, run
 from wardstack.lab.container import mounts_below
 from wardstack.lab.paths import lab_dir
 
-KINDS = ("bmc", "host-", "vm-")
+KINDS = ("bmc", "host-", "vlan-")
 
 
 def remove_everything(progress: Callable[[str], None]) -> None:
