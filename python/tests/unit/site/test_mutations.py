@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wardstack.blueprint import ImageInfo, compile_blueprint
 from wardstack.site import load_site
 from wardstack.standards import DocumentErrors
 
@@ -24,7 +25,7 @@ TEXTS = {
     "hosts.yml": (LAB / "hosts.yml").read_text(encoding="utf-8"),
     "deviations.yml": "---\ndeviations:\n  - {clause: STD-09.2, parameter: log_retention_days, value: 90, reason: r,"
     " risk: r, approver: a, approved: 2026-11-01, expires: 2027-01-01}\n",
-    "04-storage.yml": (STANDARDS / "04-storage.yml").read_text(encoding="utf-8"),
+    **{path.name: path.read_text(encoding="utf-8") for path in STANDARDS.glob("[0-9][0-9]-*.yml")},
 }
 HOSTILE = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(), st.text(max_size=20),
@@ -47,7 +48,10 @@ def _outcome(name: str, content: bytes) -> None:
         target.unlink(missing_ok=True)
         target.write_bytes(content)
         try:
-            load_site(site, standards, TODAY)
+            loaded = load_site(site, standards, TODAY)
+            # What was accepted can be compiled: no later step meets a value that it cannot use.
+            assert loaded.groups()
+            assert compile_blueprint(loaded, ImageInfo("/image", "0" * 64), "ssh-ed25519 KEY").to_json()
         except DocumentErrors as errors:
             assert errors.problems
             assert all(problem.mark.line >= 1 and problem.message for problem in errors.problems)
