@@ -27,7 +27,7 @@ author:
   - Wardstack contributors
 options:
   state:
-    description: V(present) changes what differs, V(confirmed) keeps it.
+    description: V(present) changes what differs. V(confirmed) keeps it, and fails when the old network is back already.
     type: str
     choices: [present, confirmed]
     default: present
@@ -149,10 +149,14 @@ def main() -> None:
         if module.params["state"] == "present":
             result = present(module)
         else:
-            pending = os.path.exists(host.PENDING)
-            if pending and not module.check_mode:
+            if not os.path.exists(host.PENDING):
+                raise NetworkError(
+                    "nobody reached this host over its new network in time, so the old one came back. Compare host_addresses"
+                    " and host_interfaces in the inventory with the cabling, the VLANs of the switch and the firewall"
+                )
+            if not module.check_mode:
                 host.confirm()
-            result = {"changed": pending, "pending": False, "reason": ""}
+            result = {"changed": True, "pending": False, "reason": ""}
     except (NetworkError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
