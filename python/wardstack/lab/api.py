@@ -64,13 +64,13 @@ class Lab:
             LabError: The machine cannot carry the lab (every reason is named) or a
                 step failed.
         """
-        if found := preflight.problems():
+        if found := preflight.problems(self.spec.form):
             raise LabError("this machine cannot carry the lab:\n  - " + "\n  - ".join(found))
+        self._claim()
         changed = ["ssh key made"] if ensure_ssh_key(self.spec.state_dir) else []
         lower = ensure_host_root(progress)
         if self.spec.form == "vm":
             ensure_image(lower, ensure_kernel(progress), progress)
-        lab_dir().mkdir(parents=True, exist_ok=True)
         if self.room.build_networks():
             changed.append("networks made")
         if self.room.start_bmcs():
@@ -83,12 +83,14 @@ class Lab:
         self.await_ssh(progress)
         return changed
 
-    def await_ssh(self, progress: Callable[[str], None] = quiet, timeout: float = 180.0) -> None:
+    def await_ssh(self, progress: Callable[[str], None] = quiet, timeout: float | None = None) -> None:
         """Wait until every host answers on its ssh port.
 
         Raises:
-            LabError: A host does not answer in ``timeout`` seconds; its console is named.
+            LabError: A host does not answer in ``timeout`` seconds (default: 180, for VMs 600);
+                its console is named.
         """
+        timeout = timeout or (180.0 if self.spec.form == "container" else 600.0)
         deadline = time.monotonic() + timeout
         for host in self.spec.hosts:
             address = str(host.cables[0].address.ip)
@@ -158,6 +160,18 @@ class Lab:
         shutil.rmtree(self.spec.state_dir, ignore_errors=True)
         if purge:
             shutil.rmtree(cache_dir(), ignore_errors=True)
+
+    def _claim(self) -> None:
+        """Take the machine's one lab for this site.
+
+        Raises:
+            LabError: Another site's lab is there.
+        """
+        owner = lab_dir() / "site"
+        if owner.exists() and (other := owner.read_text()) != self.spec.site:
+            raise LabError(f"the lab of site {other} is up; take it down first: `sudo ./wardstack down`")
+        lab_dir().mkdir(parents=True, exist_ok=True)
+        owner.write_text(self.spec.site)
 
     def _must_exist(self, host: str) -> None:
         self.spec.host(host)

@@ -30,16 +30,20 @@ def hierarchies() -> tuple[Path, ...]:
     group of its own each container's systemd would manage (and kill) the
     processes of the others (measured).
     """
-    found: list[Path] = []
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, where, kind, options, *_ = line.split()
-        legacy = kind == "cgroup" and (
-            "name=systemd" in options or set(options.split(",")) & {"memory", "freezer", "cpuacct"}
-        )
-        if kind == "cgroup2" or legacy:
-            found.append(Path(where))
+    found = used_hierarchies(Path("/proc/mounts").read_text())
     if not found:
         raise LabError("no cgroup hierarchy is mounted on this machine; mount /sys/fs/cgroup")
+    return found
+
+
+def used_hierarchies(mounts: str) -> tuple[Path, ...]:
+    """Return the mount points of those hierarchies, from the text of ``/proc/mounts``."""
+    found: list[Path] = []
+    for line in mounts.splitlines():
+        _, where, kind, options, *_ = line.split()
+        wanted = "name=systemd" in options or set(options.split(",")) & {"memory", "freezer", "cpuacct"}
+        if kind == "cgroup2" or (kind == "cgroup" and wanted):
+            found.append(Path(where))
     return tuple(found)
 
 

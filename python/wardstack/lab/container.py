@@ -56,15 +56,20 @@ class Container:
                 return
             self.prepare()
             self.group.remove()
-            argv = ["nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
-            argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
-            argv += [f"--directory={self.root}", f"--machine={self.name}", "--console=pipe"]
-            argv += [f"--network-namespace-path={namespace_path(self.namespace)}"]
-            argv += ["--resolv-conf=off", "--timezone=off"]
-            argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
-            argv += [f"--bind={slot.folder}:{Path(slot.path).parent}" for slot in slots]
             # nspawn 252 gives its guest the unified hierarchy only when told to.
-            self.group.spawn(argv, self.folder / "console", {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+            environment = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+            self.group.spawn(self.command(slots), self.folder / "console", environment)
+
+    def command(self, slots: tuple[Slot, ...]) -> list[str]:
+        """Return the command that boots the container."""
+        argv = ["nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
+        argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
+        argv += [f"--directory={self.root}", f"--machine={self.name}", "--console=pipe"]
+        argv += [f"--network-namespace-path={namespace_path(self.namespace)}"]
+        argv += ["--resolv-conf=off", "--timezone=off"]
+        argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
+        argv += [f"--bind={slot.folder}:{Path(slot.path).parent}" for slot in slots]
+        return argv
 
     def cut_power(self) -> None:
         """Kill every process of the container at once."""

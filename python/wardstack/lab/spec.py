@@ -115,7 +115,7 @@ def read_spec(inventory: Path) -> LabSpec:
         state_dir=Path(site["state_dir"]),
         form=form,
         networks=networks,
-        hosts=tuple(_host(name, values, networks) for name, values in found.items()),
+        hosts=tuple(_host(name, values, networks, form) for name, values in found.items()),
     )
 
 
@@ -128,7 +128,7 @@ def _hypervisors(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def _host(name: str, values: dict[str, Any], networks: dict[str, Lan]) -> HostSpec:
+def _host(name: str, values: dict[str, Any], networks: dict[str, Lan], form: str) -> HostSpec:
     cables = tuple(
         Cable(
             network,
@@ -141,10 +141,25 @@ def _host(name: str, values: dict[str, Any], networks: dict[str, Lan]) -> HostSp
         for interface in _interfaces(values["host_interfaces"][network])
     )
     bmc = values["host_bmc"]
-    disks = tuple(Disk(disk["id"], disk["path"], disk["size_gib"]) for disk in values.get("host_disks", ()))
+    disks = tuple(_disk(name, disk, form) for disk in values.get("host_disks", ()))
     return HostSpec(name, cables, bmc["address"], bmc["port"], bmc["user"], bmc["system"], disks)
 
 
 def _interfaces(named: str | list[str]) -> list[str]:
     """One interface, or the members of a bond."""
     return [named] if isinstance(named, str) else named
+
+
+def _disk(host: str, entry: dict[str, Any], form: str) -> Disk:
+    """A container shows its host a file, a VM a block device that is named by its serial number."""
+    name, path, size = entry["id"], entry["path"], entry.get("size_gib")
+    if size is None:
+        raise LabError(f"disk {name} of {host}: the lab needs its size_gib")
+    if form == "container" and entry["kind"] != "file":
+        raise LabError(
+            f"disk {name} of {host}: a container host has disks of kind file; set `lab_hosts: vm` for devices"
+        )
+    device = f"/dev/disk/by-id/virtio-{name}"
+    if form == "vm" and (entry["kind"] != "device" or path != device):
+        raise LabError(f"disk {name} of {host}: a full-VM host has it as kind device with the path {device}")
+    return Disk(name, path, size)

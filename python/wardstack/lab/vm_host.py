@@ -21,7 +21,7 @@ from wardstack.lab.kernel import Kernel
 from wardstack.lab.machine import Slot, locked
 from wardstack.lab.network import namespace_path
 from wardstack.lab.vm_image import LABEL
-from wardstack.lab.vm_seed import pack
+from wardstack.lab.vm_seed import appended
 
 # eth0, eth1, … in the order of the network cards, the names that the inventory uses.
 KERNEL_OPTIONS = (
@@ -89,7 +89,7 @@ class VmHost:
             self.prepare()
             self.group.remove()
             initramfs = self.folder / "initramfs"
-            initramfs.write_bytes(self.hardware.kernel.initramfs.read_bytes() + pack(self.root))
+            initramfs.write_bytes(appended(self.hardware.kernel.initramfs.read_bytes(), self.root))
             for slot in slots:
                 plug(slot)
             enter = ["nsenter", f"--net={namespace_path(self.namespace)}"]

@@ -26,6 +26,11 @@ def pack(folder: Path) -> bytes:
     return content + _entry(0, "TRAILER!!!", 0, b"")
 
 
+def appended(initramfs: bytes, folder: Path) -> bytes:
+    """Return an initramfs with a folder after it; the kernel finds an archive only at a multiple of four bytes."""
+    return _padded(initramfs) + pack(folder)
+
+
 def _entries(folder: Path) -> Iterator[tuple[str, int, bytes]]:
     yield SEED, stat.S_IFDIR | 0o755, b""
     for path in sorted(folder.rglob("*")):

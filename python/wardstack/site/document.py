@@ -16,9 +16,11 @@ from wardstack.standards.reader import Reader
 
 BUILT_ENGINES = ("libvirt",)
 """Engines that this version can build with; the standards already speak of the others."""
+LAB_HOSTS = ("container", "vm")
+"""What a lab's hosts are; only the lab itself needs to know."""
 DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 _NEEDED = ("plugin", "site", "title", "engine", "domain", "state_dir", "networks", "archive")
-_OPTIONAL = ("lab", "management", "time_servers", "mirrors", "modalities", "parameters")
+_OPTIONAL = ("lab", "lab_hosts", "management", "time_servers", "mirrors", "modalities", "parameters")
 _BRIDGE = r"[a-z][a-z0-9-]{0,14}"
 _AET = r"[A-Za-z0-9_-]{1,16}"
 _NODE = r"a[1-9]"
@@ -60,6 +62,7 @@ def read_site_document(root: Node, standards: Standards, book: AddressBook, read
         reader.text(entries.get("state_dir"), "state_dir", r"/\S+", "an absolute path on the controller") or "/"
     )
     site.lab = reader.boolean(entries.get("lab"), "lab")
+    reader.choice(entries.get("lab_hosts"), "lab_hosts", LAB_HOSTS)
     _read_networks(site, entries, book, reader)
     _read_archive(site, entries.get("archive"), book, reader)
     _read_parameters(site, entries.get("parameters"), standards, reader)
