@@ -46,6 +46,8 @@ class VerifyConfig:
         load_may_fail: Failed tries in the second study are allowed as long as
             each object is acknowledged in the end: for power cuts, not for a
             live migration.
+        max_downtime_ms: Longest allowed pause of a virtual machine that is
+            migrated meanwhile, ms; 0 for no limit.
         read_all: Read back every object of the ledger, not only the studies of
             the proof and what this run sent.
     """
@@ -72,6 +74,7 @@ class VerifyConfig:
     ct_slices: int = 100
     load_minimum: int = 20
     load_may_fail: bool = False
+    max_downtime_ms: float = 0.0
     read_all: bool = False
 
     @property
@@ -109,6 +112,7 @@ class VerifyConfig:
             "https_password": secret.read_text().strip() if secret.exists() else "",
             "tls_min_version": str(std.get("tls_min_version", "1.2")),
             "tls_ciphers": tuple(std.get("tls_ciphers", cls.tls_ciphers)),
+            "max_downtime_ms": float(std.get("vm_migration_max_downtime_ms", 0)),
             "netns": LAB_NAMESPACE if site.get("lab") else "",
         }
         return cls(**{**given, **overrides})

@@ -51,6 +51,9 @@ class Report:
             nothing was to happen.
         during: What happened meanwhile, as told by who did it.
         reading: For ``c_get`` and ``wado_rs``: comparison and figures.
+        earlier: What the last sending of the proof (``sent``) and of a second
+            study (``load``) came to, in this run or before it, see
+            :func:`wardstack.archive.history.recall`.
         limitations: What the archive does not do, in sentences.
     """
 
@@ -69,6 +72,7 @@ class Report:
     load: dict[str, Any] | None
     during: dict[str, Any] | None
     reading: dict[str, dict[str, Any]]
+    earlier: dict[str, dict[str, Any]] = field(default_factory=dict)
     limitations: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,6 +103,10 @@ class Report:
                 stall = transfer["figures"]["longest_stall_seconds"]
                 tries = transfer["failed_tries"]
                 lines.append(f"{name}: {_rates(transfer['figures'])}; {tries} failed tries, longest stall {stall} s")
+        for name, kind, now in (("sent", "sent", self.sent), ("second study", "load", self.load)):
+            if not now and kind in self.earlier:
+                past = self.earlier[kind]
+                lines.append(f"{name} at {past['started'][:19]}Z: {_rates(past['report']['figures'])}")
         for way, reading in self.reading.items():
             result = reading["comparison"]
             equal = f"{result['identical']} of {result['expected']} identical, {result['reencoded']} re-encoded"

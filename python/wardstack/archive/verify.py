@@ -15,6 +15,7 @@ from wardstack.archive import network
 from wardstack.archive.config import VerifyConfig
 from wardstack.archive.dimse import Interrupted, echo, quiet
 from wardstack.archive.finding import check_finding, check_inventory, search_by_dimse, search_by_web
+from wardstack.archive.history import recall, remember
 from wardstack.archive.ledger import Acknowledged, Ledger, LedgerError, now
 from wardstack.archive.patient import PATIENTS
 from wardstack.archive.probes import probe_all
@@ -91,6 +92,12 @@ class _Verification:
             torn = ledger.torn
         checks = [asdict(check) for check in self._checks]
         problems = self._problems([asdict(probe) for probe in probes], checks, sent, load_report, reading)
+        problems += self._pause_problem(event)
+        sent_data, load_data = _plain(sent), _plain(load_report)
+        if sent_data:
+            self._remember("sent", sent_data, None, started, problems)
+        if load_data:
+            self._remember("load", load_data, event, started, problems)
         return Report(
             ok=not problems,
             changed=any(part is not None and part.acknowledged for part in (sent, load_report)),
@@ -103,14 +110,21 @@ class _Verification:
             ledger={"path": str(ledger.path), "objects": len(records), "torn_bytes": torn},
             probes=[asdict(probe) for probe in probes],
             checks=checks,
-            sent=asdict(sent) if sent else None,
-            load=asdict(load_report) if load_report else None,
+            sent=sent_data,
+            load=load_data,
             during=event,
             reading=reading,
+            earlier=recall(self._config.ledger_dir),
             limitations=[
                 f"{check.name}: no ({check.text})" for check in self._checks if not check.ok and not check.required
             ],
         )
+
+    def _remember(
+        self, kind: str, report: dict[str, Any], event: dict[str, Any] | None, started: str, problems: list[str]
+    ) -> None:
+        entry = {"started": started, "run": self._run, "ok": not problems, "report": report, "during": event}
+        remember(self._config.ledger_dir, kind, entry)
 
     def _wait_for_archive(self) -> None:
         """Send C-ECHO until it is answered, as long as patience lasts."""
@@ -203,6 +217,12 @@ class _Verification:
     def _tell_of(self, step: str, total: int, done: int) -> None:
         self._tell(step, done, total)
 
+    def _pause_problem(self, event: dict[str, Any] | None) -> list[str]:
+        limit, pause = self._config.max_downtime_ms, (event or {}).get("downtime_ms")
+        if not limit or pause is None or pause <= limit:
+            return []
+        return [f"the virtual machine paused for {pause:g} ms while it migrated; the standard allows {limit:g} ms"]
+
     def _studies(self) -> dict[str, dict[str, Any]]:
         return {
             key: {
@@ -244,6 +264,11 @@ class _Verification:
                 text = f"{len(read['missing'])} objects missing, {len(read['different'])} different"
                 problems.append(f"{name}: {text}, of {read['expected']}; {'; '.join(result['errors'][:1])}")
         return problems
+
+
+def _plain(report: SendReport | None) -> dict[str, Any] | None:
+    """The report as data; the list of what was sent is in the ledger already."""
+    return {**asdict(report), "acknowledged": len(report.acknowledged)} if report else None
 
 
 def _first(report: SendReport) -> str:

@@ -81,6 +81,11 @@ def test_something_happens_while_a_second_study_is_sent(config: VerifyConfig) ->
     assert report.load["figures"]["longest_stall_seconds"] < 5
 
 
+def test_a_pause_beyond_the_standard_is_a_problem(config: VerifyConfig) -> None:
+    report = verify(replace(config, max_downtime_ms=500.0), during=lambda: {"downtime_ms": 740.0})
+    assert report.problems == ["the virtual machine paused for 740 ms while it migrated; the standard allows 500 ms"]
+
+
 def test_a_lost_object_is_named(config: VerifyConfig) -> None:
     assert verify(config).ok
     lost = next(iter(read(config.ledger_dir / FILE_NAME)[0]))
