@@ -251,11 +251,13 @@ def main() -> None:
     changes = Changes(check=module.check_mode)
     result: dict[str, Any] = {}
     try:
-        result = ensure(read_settings(module.params), changes)
+        settings = read_settings(module.params)
+        with host.only_one(settings.wait_s):
+            result = ensure(settings, changes)
     except CephError as error:
         module.fail_json(msg=str(error), changed=bool(changes) and not module.check_mode, steps=changes.steps())
     result.update(changed=bool(changes), steps=changes.steps())
-    if module._diff:  # noqa: SLF001 - the only way Ansible offers
+    if module._diff:
         result["diff"] = changes.diff()
     module.exit_json(**result)
 

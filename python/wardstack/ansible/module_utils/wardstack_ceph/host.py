@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -20,6 +21,35 @@ from .settings import RUN, CephError
 
 T = TypeVar("T")
 
+LOCK = Path("/run/wardstack-ceph.lock")
+_held: list[int] = []
+"""Open lock of this run; commands inherit it, so that one that outlives a killed run still counts."""
+
+
+@contextmanager
+def only_one(wait_s: float) -> Iterator[None]:
+    """Keep out any other run on this host, such as one whose controller was killed.
+
+    Raises:
+        CephError: another run does not end within ``wait_s`` seconds.
+    """
+    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        wait_for("an earlier run on this host has ended", lambda: _try_lock(handle), wait_s)
+        _held.append(handle)
+        yield
+    finally:
+        _held.clear()
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool | None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return True
+
 
 def run(command: Sequence[str], *, env: dict[str, str] | None = None, timeout_s: float = 300) -> str:
     """Run a command and return its standard output.
@@ -35,6 +65,7 @@ def run(command: Sequence[str], *, env: dict[str, str] | None = None, timeout_s:
             check=False,
             timeout=timeout_s,
             stdin=subprocess.DEVNULL,
+            pass_fds=_held,
             env={**os.environ, "LC_ALL": "C", **(env or {})},
         )
     except FileNotFoundError:
@@ -128,7 +159,10 @@ def last_words(unit: str) -> str:
 def package_version(package: str) -> str | None:
     """Return the installed version of a Debian package, None when it is not installed."""
     done = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", package], capture_output=True, text=True, check=False
+        ["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", package],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = re.match(r"ii\s*(\S+)", done.stdout)
     return found.group(1) if found else None

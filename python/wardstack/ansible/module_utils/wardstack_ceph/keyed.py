@@ -45,7 +45,7 @@ def ensure(settings: Settings, changes: Changes, cluster: Cluster | None, daemon
     wanted = cluster.key_of(entity) if cluster else None
     fresh = held is None or held != wanted
     if fresh and changes.add(subject, "absent" if held is None else "its key is not the cluster's", "made"):
-        assert cluster is not None  # noqa: S101 - only check mode comes without, and never gets here
+        assert cluster is not None  # only check mode comes without, and never gets here
         _write_key(cluster, entity, daemon, folder, path)
     enabled, active = host.unit_states([unit])[unit]
     if fresh and active and changes.add(subject, "running with an old key", "restarted"):

@@ -61,8 +61,19 @@ def _stored_map(settings: Settings) -> tuple[str, int] | None:
     with _scratch() as scratch:
         target = scratch / "monmap"
         try:
-            host.run(["ceph-mon", "-i", settings.host, "--extract-monmap", str(target), "--setuser", "ceph",
-                      "--setgroup", "ceph"])
+            host.run(
+                [
+                    "ceph-mon",
+                    "-i",
+                    settings.host,
+                    "--extract-monmap",
+                    str(target),
+                    "--setuser",
+                    "ceph",
+                    "--setgroup",
+                    "ceph",
+                ]
+            )
             told = host.run(["monmaptool", "--print", str(target)])
         except CephError:
             return None
@@ -131,8 +142,24 @@ def _make(settings: Settings, cluster: Cluster | None) -> None:
             keys.write_private(keyring, first_keyring(settings))
         monmap.chmod(0o644)
         with host.making(folder(settings)) as place:
-            host.run(["ceph-mon", "--mkfs", "-i", settings.host, "--mon-data", str(place), "--monmap", str(monmap),
-                      "--keyring", str(keyring), "--setuser", "ceph", "--setgroup", "ceph"])
+            host.run(
+                [
+                    "ceph-mon",
+                    "--mkfs",
+                    "-i",
+                    settings.host,
+                    "--mon-data",
+                    str(place),
+                    "--monmap",
+                    str(monmap),
+                    "--keyring",
+                    str(keyring),
+                    "--setuser",
+                    "ceph",
+                    "--setgroup",
+                    "ceph",
+                ]
+            )
 
 
 def cluster_keyring(cluster: Cluster, scratch: Path) -> str:

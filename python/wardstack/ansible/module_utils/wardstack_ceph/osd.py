@@ -107,7 +107,7 @@ def _carry_out(
     subject = f"OSD on {disk.id} ({disk.path})"
     kind = _kind(disk)
     if action == "start":
-        assert osd is not None  # noqa: S101 - a disk is only ready when its OSD is known
+        assert osd is not None  # a disk is only ready when its OSD is known
         enabled, active = host.unit_states([unit(osd.id)])[unit(osd.id)]
         if not (enabled and active and kind.folder(osd.id).joinpath("block").exists()) and changes.add(
             subject, "stopped", "running"
@@ -122,7 +122,7 @@ def _carry_out(
     }
     if not changes.add(subject, *words[action]):
         return
-    assert cluster is not None  # noqa: S101 - only check mode comes without
+    assert cluster is not None  # only check mode comes without
     if action == "replace" and osd is not None:
         host.run(["systemctl", "disable", "--now", unit(osd.id)])
         kind.forget(osd.id)
@@ -175,4 +175,3 @@ def _ensure_location(settings: Settings, changes: Changes, cluster: Cluster) -> 
     words = [" ".join(f"{kind}={name}" for kind, name in place) for place in (path, wanted)]
     if path != wanted and changes.add(f"place of {settings.host}", *words):
         cluster.raw("osd crush move", name=settings.host, args=[f"{kind}={name}" for kind, name in wanted])
-

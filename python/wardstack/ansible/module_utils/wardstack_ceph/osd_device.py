@@ -90,7 +90,9 @@ def _signatures(disk: Disk) -> str:
     """Return in words what is on a device: file systems, partitions, users. Empty when there is nothing."""
     told = json.loads(host.run(["wipefs", "--no-act", "--json", str(disk.path)]) or '{"signatures": []}')
     words = [f"a signature of {entry['type']}" for entry in told.get("signatures", ())]
-    tree: dict[str, Any] = json.loads(host.run(["lsblk", "--json", "--output", "NAME,TYPE,MOUNTPOINTS", str(disk.path)]))
+    tree: dict[str, Any] = json.loads(
+        host.run(["lsblk", "--json", "--output", "NAME,TYPE,MOUNTPOINTS", str(disk.path)])
+    )
     for device in tree["blockdevices"]:
         words += [f"{child['type']} {child['name']}" for child in device.get("children", ())]
         words += [f"a file system mounted at {point}" for point in device.get("mountpoints", ()) if point]
@@ -145,18 +147,36 @@ def forget(number: int) -> None:
 
 
 def _bootstrap(*command: str) -> str:
-    return host.run(["ceph", "--name", "client.bootstrap-osd", "--keyring",
-                     str(STATE / "bootstrap-osd/ceph.keyring"), *command])
+    return host.run(
+        ["ceph", "--name", "client.bootstrap-osd", "--keyring", str(STATE / "bootstrap-osd/ceph.keyring"), *command]
+    )
 
 
 def make(settings: Settings, disk: Disk, key: str, allocate: Callable[[], int]) -> None:
     """Make volume and OSD; ceph-volume asks for the number and makes the keys itself."""
     del key, allocate
     host.run(["vgcreate", "--yes", group(settings, disk), str(disk.path)])
-    host.run(["lvcreate", "--yes", "--extents", "100%FREE", "--name", volume(settings, disk).split("/")[1],
-              group(settings, disk)])
-    command = ["ceph-volume", "lvm", "create", "--bluestore", "--data", volume(settings, disk), "--osd-fsid",
-               settings.osd_uuid(disk)]
+    host.run(
+        [
+            "lvcreate",
+            "--yes",
+            "--extents",
+            "100%FREE",
+            "--name",
+            volume(settings, disk).split("/")[1],
+            group(settings, disk),
+        ]
+    )
+    command = [
+        "ceph-volume",
+        "lvm",
+        "create",
+        "--bluestore",
+        "--data",
+        volume(settings, disk),
+        "--osd-fsid",
+        settings.osd_uuid(disk),
+    ]
     if settings.encryption != "off" and dm_crypt_works():
         command.append("--dmcrypt")
     host.run(command, timeout_s=900)

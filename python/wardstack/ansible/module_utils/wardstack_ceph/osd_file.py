@@ -101,8 +101,22 @@ def make(settings: Settings, disk: Disk, key: str, allocate: Callable[[], int]) 
     with host.making(folder(number)) as place:
         _link(disk, place)
         keys.write_private(place / "keyring", keys.keyring(f"osd.{number}", key))
-        host.run(["ceph-osd", "--mkfs", "-i", str(number), "--osd-data", str(place), "--osd-uuid",
-                  settings.osd_uuid(disk), "--setuser", "ceph", "--setgroup", "ceph"])
+        host.run(
+            [
+                "ceph-osd",
+                "--mkfs",
+                "-i",
+                str(number),
+                "--osd-data",
+                str(place),
+                "--osd-uuid",
+                settings.osd_uuid(disk),
+                "--setuser",
+                "ceph",
+                "--setgroup",
+                "ceph",
+            ]
+        )
 
 
 def prime(settings: Settings, disk: Disk, number: int, key: str) -> None:
@@ -114,7 +128,9 @@ def prime(settings: Settings, disk: Disk, number: int, key: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     host.give_to_ceph(disk.path, mode=0o600)
     with host.making(place) as half:
-        host.run(["ceph-bluestore-tool", "prime-osd-dir", "--dev", str(disk.path), "--path", str(half), "--no-mon-config"])
+        host.run(
+            ["ceph-bluestore-tool", "prime-osd-dir", "--dev", str(disk.path), "--path", str(half), "--no-mon-config"]
+        )
         half.joinpath("block").unlink(missing_ok=True)
         _link(disk, half)
         keys.write_private(half / "keyring", keys.keyring(f"osd.{number}", key))
