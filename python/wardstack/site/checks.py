@@ -106,6 +106,7 @@ class SiteChecks:
                     )
         kind = str(self._values["failure_domain"])
         found = {host.name if kind == "host" else host.domains.get(kind, "") for host, _ in self._hosts if host.disks}
+        found.discard("")
         replicas = self._number("storage_replicas")
         if len(found) < replicas:
             self._report(

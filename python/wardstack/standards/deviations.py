@@ -1,4 +1,4 @@
-"""A site's deviations: dated, reasoned, approved, expiring. An expired one is an error, not a silent default."""
+"""A site's deviations (STD-10.6): dated, reasoned, approved, expiring. An expired one is an error."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ def test_resources_come_in_the_order_of_creation(blueprint: Blueprint) -> None:
 
 
 def test_every_reference_is_met(blueprint: Blueprint) -> None:
+    """STD-03.4: nothing that the cloud needs is outside of the blueprint."""
     ids = set(blueprint.by_id())
     for volume in blueprint.of(Volume):
         assert f"pool/{volume.pool}" in ids and (volume.image is None or f"image/{volume.image}" in ids)
@@ -63,6 +64,7 @@ def test_every_reference_is_met(blueprint: Blueprint) -> None:
 
 
 def test_pools_follow_the_storage_standard(blueprint: Blueprint) -> None:
+    """STD-04.1, STD-04.2."""
     pools = {pool.name: pool for pool in blueprint.of(Pool)}
     assert {name: pool.application for name, pool in pools.items()} == {
         "vms": "rbd",
@@ -74,6 +76,7 @@ def test_pools_follow_the_storage_standard(blueprint: Blueprint) -> None:
 
 
 def test_storage_users_reach_their_own_only(blueprint: Blueprint) -> None:
+    """STD-04.10."""
     caps = {user.name: user.caps for user in blueprint.of(StorageUser)}
     assert caps["client.libvirt"]["osd"] == "profile rbd pool=vms"
     assert caps["client.archive"]["osd"] == "allow rw tag cephfs data=archive"
@@ -81,12 +84,14 @@ def test_storage_users_reach_their_own_only(blueprint: Blueprint) -> None:
 
 
 def test_the_system_disk_is_encrypted_by_the_host_and_the_data_disk_by_the_node(blueprint: Blueprint) -> None:
+    """STD-04.6."""
     volumes = {volume.name: volume for volume in blueprint.of(Volume)}
     assert (volumes["a1-system"].encryption, volumes["a1-system"].secret) == ("luks2", "volume_a1")
     assert (volumes["a1-data"].encryption, volumes["a1-data"].secret) == ("none", None)
 
 
 def test_first_boot_documents_say_name_key_and_addresses(blueprint: Blueprint) -> None:
+    """STD-03.6."""
     vm = blueprint.of(Vm)[0]
     user = yaml.safe_load(vm.user_data)
     assert vm.user_data.startswith("#cloud-config\n")

@@ -13,6 +13,7 @@ hosts_and_domains = st.lists(st.sampled_from("ABCDE"), min_size=1, max_size=20).
 
 
 def test_monitors_stand_in_different_domains() -> None:
+    """STD-04.3, STD-08.4."""
     domains = {"h1": "A", "h2": "A", "h3": "B", "h4": "C"}
     assert spread(list(domains), domains, 3, 3) == ("h1", "h3", "h4")
 
@@ -39,6 +40,7 @@ def test_as_many_as_wanted_or_there_are(domains: dict[str, str], count: int, dis
 def test_with_the_host_as_domain_an_appended_host_takes_no_role(
     hosts: int, added: int, count: int, distinct: int
 ) -> None:
+    """STD-09.5."""
     names = [f"h{i}" for i in range(hosts + added)]
     itself = {name: name for name in names}
     before = spread(names[:hosts], itself, count, distinct)

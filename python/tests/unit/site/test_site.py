@@ -55,6 +55,14 @@ def test_a_mistake_is_named_with_its_clause_and_what_to_do(problems: Refused, fi
     assert case["says"] in "\n".join(problems(file, {case["replace"]: case["by"]}))
 
 
+def test_a_host_without_the_chosen_failure_domain_is_named(problems: Refused, load: Load) -> None:
+    """STD-01.3."""
+    load("hosts.yml", {", rack: R2": ""})
+    found = "\n".join(problems("site.yml", {"parameters: {}": "parameters: {failure_domain: rack}"}))
+    assert "STD-01.3 host_domains of h2 lacks 'rack', which is the failure_domain; add 'rack:'" in found
+    assert "hosts with disks stand in 2 domains" in found
+
+
 def test_mistakes_of_all_files_come_at_once(inventory: Path, problems: Refused, load: Load) -> None:
     with pytest.raises(DocumentErrors):
         load("hosts.yml", {"hospital: 10.78.1.13": "hospital: 10.78.1.11"})

@@ -1,4 +1,4 @@
-"""Deviations: applied while they hold, refused when they do not."""
+"""Deviations (STD-10.6): applied while they hold, refused when they do not."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +10,7 @@ import pytest
 import yaml
 
 from wardstack.standards import Standards, load_standards
+from wardstack.standards.traces import find_traces, rewrite
 
 ROOT = Path(__file__).resolve().parents[4]
 STANDARDS = ROOT / "docs" / "standards"
@@ -47,7 +47,7 @@ def test_what_a_clause_names_exists(standards: Standards) -> None:
         "package": "python/wardstack/{}",
         "module": "python/wardstack/ansible/modules/{}.py",
         "test": "python/tests/{}",
-        "document": "{}",
+        "file": "{}",
     }
     missing = []
     for clause in standards.clauses.values():
@@ -58,12 +58,13 @@ def test_what_a_clause_names_exists(standards: Standards) -> None:
     assert not missing
 
 
-def test_clause_ids_used_in_the_tree_exist(standards: Standards) -> None:
-    unknown = []
-    for folder in ("roles", "playbooks", "python/wardstack"):
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".yml", ".yaml", ".py", ".j2", ".sh", ".md") and path.is_file():
-                for found in re.findall(r"STD-\d\d\.\d+", path.read_text(encoding="utf-8", errors="replace")):
-                    if found not in standards.clauses:
-                        unknown.append(f"{path.relative_to(ROOT)}: {found}")
-    assert not unknown
+def test_every_part_that_names_a_clause_names_one_that_exists(standards: Standards) -> None:
+    traces = find_traces(ROOT)
+    named = {**traces.implemented, **traces.verified}
+    assert {clause: sorted(names) for clause, names in named.items() if clause not in standards.clauses} == {}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_lists_of_a_clause_are_what_the_tree_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert rewrite(text, find_traces(ROOT)) == text, "run: python -m wardstack.standards.traces --write"
