@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +15,7 @@ from wardstack.standards.traces import find_traces, rewrite
 
 ROOT = Path(__file__).resolve().parents[4]
 STANDARDS = ROOT / "docs" / "standards"
+READERS = ("site", "blueprint", "placement", "engines", "plan", "archive", "ansible", "lab")
 FILES = sorted(STANDARDS.glob("[0-9][0-9]-*.yml"))
 
 
@@ -68,3 +70,11 @@ def test_every_part_that_names_a_clause_names_one_that_exists(standards: Standar
 def test_the_lists_of_a_clause_are_what_the_tree_says(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert rewrite(text, find_traces(ROOT)) == text, "run: python -m wardstack.standards.traces --write"
+
+
+def test_every_parameter_is_read_by_something(standards: Standards) -> None:
+    folders = ("playbooks", "roles", *(f"python/wardstack/{name}" for name in READERS))
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".yml", ".py", ".j2")]
+    text = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+    words = set(re.findall(r"[a-z][a-z0-9_]+", text))
+    assert sorted(set(standards.parameters) - words) == []
