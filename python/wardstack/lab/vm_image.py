@@ -44,6 +44,8 @@ printf 'LABEL={LABEL} / ext4 defaults 0 0\\n' >"$root/etc/fstab"
 : >"$root/etc/machine-id"
 mkdir -p "$root/etc/cloud"
 : >"$root/etc/cloud/cloud-init.disabled"
+# As after an upgrade that is done with: no indexes are built anew at the first boot (systemd-update-done.service(8)).
+touch "$root/etc/.updated" "$root/var/.updated"
 truncate -s {SIZE_GIB}G "$image"
 # Few inodes and all tables written now: the file stays sparse and the VM does not do it in the background.
 mke2fs -qF -t ext4 -L {LABEL} -m 1 -i 65536 -E lazy_itable_init=0,nodiscard -d "$root" "$image"
