@@ -18,6 +18,7 @@ ID = re.compile(r"STD-\d\d\.\d+")
 _READABLE = (".yml", ".yaml", ".py", ".sh", ".j2")
 _LINE = 118
 _PLAYBOOKS_THAT_VERIFY = ("preflight", "verify")
+"""Preflight also carries its clauses out: it is what stands between a lack and the first change."""
 _PACKAGES_THAT_VERIFY = ("archive", "evidence")
 _PACKAGES = ("standards", "site", "blueprint", "placement", "engines", "plan", "lab", "archive", "evidence", "publish")
 _SHARED_SCENARIO = ".config/molecule/config.yml"
@@ -49,7 +50,8 @@ def find_traces(root: Path) -> Traces:
         for path in _files(role / "molecule"):
             traces.add(path, f"molecule/{role.name}", verifies=True)
     for path in sorted((root / "playbooks").glob("*.yml")):
-        traces.add(path, f"playbook/{path.stem}", implements=True, verifies=path.stem in _PLAYBOOKS_THAT_VERIFY)
+        implements, verifies = path.stem != "verify", path.stem in _PLAYBOOKS_THAT_VERIFY
+        traces.add(path, f"playbook/{path.stem}", implements=implements, verifies=verifies)
     for path in _files(root / "playbooks" / "group_vars"):
         _add_openings(traces, path)
     python = root / "python" / "wardstack"
