@@ -78,3 +78,24 @@ def cluster_nodes(addresses: Mapping[str, Mapping[str, str]], networks: list[str
         number = int(ipaddress.ip_address(str(addresses[name][networks[0]]))) & 0xFFFF
         nodes.append({"name": name, "id": number, "addresses": [str(addresses[name][n]) for n in networks]})
     return nodes
+
+
+def fencing_devices(bmcs: Mapping[str, Plain], passwords: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the fence devices of a site, as the role ``pacemaker`` takes them.
+
+    Args:
+        bmcs: ``host_bmc`` (``address``, ``user``, optionally ``port``, ``system``, ``verify``) by host.
+        passwords: password of each host's BMC.
+    """
+    return [
+        {
+            "host": host,
+            "address": str(bmcs[host]["address"]),
+            "port": bmcs[host].get("port", 443),
+            "user": bmcs[host]["user"],
+            "password": passwords[host],
+            "system": bmcs[host].get("system", "/redfish/v1/Systems/1"),
+            "verify": bmcs[host].get("verify", True),
+        }
+        for host in sorted(bmcs)
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wardstack.site.material import certificates_wanted, secrets_wanted
-from wardstack.site.wiring import cluster_nodes, host_bridges, host_entries
+from wardstack.site.wiring import cluster_nodes, fencing_devices, host_bridges, host_entries
 
 
 def present_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,5 +25,6 @@ class FilterModule:
             "host_entries": host_entries,
             "host_bridges": host_bridges,
             "cluster_nodes": cluster_nodes,
+            "fencing_devices": fencing_devices,
             "present_values": present_values,
         }

@@ -126,11 +126,23 @@ def present(module: AnsibleModule) -> dict[str, Any]:
     ]
     if ifupdown:
         before = host.read(host.INTERFACES)
-        diff.append({"before_header": host.INTERFACES, "after_header": host.INTERFACES, "before": before, "after": host.ONLY_LOOPBACK})
+        diff.append(
+            {
+                "before_header": host.INTERFACES,
+                "after_header": host.INTERFACES,
+                "before": before,
+                "after": host.ONLY_LOOPBACK,
+            }
+        )
     if reason and not module.check_mode:
         host.change(wanted, wanted_devices, module.params["confirm_s"])
         pending = True
-    return {"changed": bool(reason) or pending, "reason": reason, "pending": pending and not module.check_mode, "diff": diff}
+    return {
+        "changed": bool(reason) or pending,
+        "reason": reason,
+        "pending": pending and not module.check_mode,
+        "diff": diff,
+    }
 
 
 def main() -> None:

@@ -18,7 +18,9 @@ STATE = "/var/lib/wardstack/network"
 PENDING = STATE + "/pending"
 CHANGE = "/usr/local/lib/wardstack/network-change"
 TIMER = "wardstack-network-rollback"
-ONLY_LOOPBACK = "# Written by Wardstack (role network): systemd-networkd has the interfaces.\nauto lo\niface lo inet loopback\n"
+ONLY_LOOPBACK = (
+    "# Written by Wardstack (role network): systemd-networkd has the interfaces.\nauto lo\niface lo inet loopback\n"
+)
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -48,7 +50,11 @@ def current_files() -> dict[str, str]:
     """Return the files of systemd-networkd in /etc by name."""
     if not os.path.isdir(FOLDER):
         return {}
-    return {name: read(os.path.join(FOLDER, name)) for name in sorted(os.listdir(FOLDER)) if name.endswith((".network", ".netdev"))}
+    return {
+        name: read(os.path.join(FOLDER, name))
+        for name in sorted(os.listdir(FOLDER))
+        if name.endswith((".network", ".netdev"))
+    }
 
 
 def superseded(found: dict[str, str], wanted: dict[str, str], devices: dict[str, Device]) -> list[str]:
@@ -177,7 +183,9 @@ def change(wanted: dict[str, str], devices: dict[str, Device], seconds: int) -> 
     if ifupdown_has(devices):
         write(INTERFACES, ONLY_LOOPBACK)
     # In a unit of its own, as the connection that we run over may break in the middle.
-    code, said = run("systemd-run", "--quiet", "--wait", "--collect", "--pipe", "--unit=wardstack-network-switch", CHANGE, "switch")
+    code, said = run(
+        "systemd-run", "--quiet", "--wait", "--collect", "--pipe", "--unit=wardstack-network-switch", CHANGE, "switch"
+    )
     if code != 0:
         raise NetworkError(f"the new network does not come up ({said}); the old one comes back in {seconds} s")
 

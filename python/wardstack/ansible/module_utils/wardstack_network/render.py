@@ -67,7 +67,9 @@ def check(bridges: list[dict[str, Any]], mtu: int, existing: set[str] | None) ->
         if not bridge["interfaces"]:
             raise NetworkError(f"bridge {name}: has no interface; name the host's under host_interfaces")
         if len(bridge["interfaces"]) > 1 and not bridge["bond"]:
-            raise NetworkError(f"bridge {name}: {len(bridge['interfaces'])} interfaces need a bond, or they make a loop")
+            raise NetworkError(
+                f"bridge {name}: {len(bridge['interfaces'])} interfaces need a bond, or they make a loop"
+            )
         if bridge["bond"] and bridge["bond"] not in BOND_MODES:
             raise NetworkError(f"bridge {name}: bond '{bridge['bond']}' is not one of {', '.join(BOND_MODES)}")
         if not 0 <= bridge["vlan"] < 4095:
