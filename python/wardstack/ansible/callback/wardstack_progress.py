@@ -49,6 +49,7 @@ MARKS = {
     "failed": "FAILED",
     "unreachable": "UNREACHABLE",
     "ignored": "failed, goes on",
+    "silent": "do not answer",
 }
 PROGRESS_FOLDER = "WARDSTACK_PROGRESS_DIR"
 
@@ -189,6 +190,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Say that a host does not answer."""
+        if result.task.ignore_unreachable:
+            self.end(result, "silent")
+            return
         self.end(result, "unreachable")
         self.failed = True
         reason = str(result.result.get("msg", "")).strip()

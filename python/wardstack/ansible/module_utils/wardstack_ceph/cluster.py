@@ -85,7 +85,7 @@ def connect(timeout_s: int) -> Cluster | None:
     if not (CONFIGURATION.exists() and ADMIN_KEYRING.exists()):
         return None
     try:
-        import rados
+        import rados  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return None
     handle = rados.Rados(

@@ -45,6 +45,7 @@ def decide_monitor(
     them has ever been in a quorum.
 
     Args:
+        host: name of this host and of its monitor.
         store: this host's own store.
         quorum: the other monitors answered as a quorum.
         listening: other monitors that accept connections.
@@ -74,8 +75,8 @@ def decide_monitor(
     if unknown:
         return Decision(
             "refuse",
-            f"no quorum answers, and {', '.join(unknown)} took no part in this run, so nobody can say whether a cluster "
-            "exists already; run again when all monitors' hosts can be reached",
+            f"no quorum answers, and {', '.join(unknown)} took no part in this run, so nobody can say whether a "
+            "cluster exists already; run again when all monitors' hosts can be reached",
         )
     if any(facts.get("store") == "formed" for facts in peers.values()):
         return Decision("wait", f"an existing cluster's quorum ({', '.join(listening) or 'none answers'})")

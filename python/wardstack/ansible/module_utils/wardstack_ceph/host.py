@@ -82,6 +82,9 @@ def wait_for(what: str, question: Callable[[], T | None], wait_s: float, hint: C
     """Ask until the answer is not None.
 
     Args:
+        what: the state that is waited for, in words.
+        question: asked until it returns something.
+        wait_s: how long, in seconds.
         hint: asked when time is up, for the message.
 
     Raises:
@@ -108,6 +111,7 @@ def admin_socket(daemon: str, command: str, timeout_s: float = 5) -> dict[str, A
     Args:
         daemon: e.g. ``mon.h1``.
         command: e.g. ``mon_status``.
+        timeout_s: how long to wait for each part of the answer, in seconds.
 
     Returns:
         The answer, None when the daemon does not run or does not answer.

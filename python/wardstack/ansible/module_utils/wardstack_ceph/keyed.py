@@ -33,6 +33,8 @@ def ensure(settings: Settings, changes: Changes, cluster: Cluster | None, daemon
     """Make the manager or the metadata server of this host run.
 
     Args:
+        settings: what is asked of this host.
+        changes: where changes are recorded.
         cluster: None only in check mode, where there is no cluster yet.
         daemon: ``mgr`` or ``mds``.
     """

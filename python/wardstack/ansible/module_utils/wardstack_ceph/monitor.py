@@ -95,6 +95,8 @@ def ensure(settings: Settings, changes: Changes, cluster: Cluster | None) -> dic
     """Make the monitor run.
 
     Args:
+        settings: what is asked of this host.
+        changes: where changes are recorded.
         cluster: connection to a quorum of the other monitors, or of all, if there is one.
 
     Returns:

@@ -65,6 +65,8 @@ def content(settings: Settings, disk: Disk, *, booted: bool) -> tuple[DiskConten
     """Say what is on the device.
 
     Args:
+        settings: what is asked of this host.
+        disk: the disk to look at.
         booted: the OSD has been up. An OSD that has not cannot hold data, so whatever
             of it is on the disk is unfinished work.
     """

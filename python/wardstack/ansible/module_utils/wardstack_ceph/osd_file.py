@@ -62,6 +62,8 @@ def content(settings: Settings, disk: Disk, *, booted: bool) -> tuple[DiskConten
     """Say what is in the file.
 
     Args:
+        settings: what is asked of this host.
+        disk: the disk to look at.
         booted: unused here; a device cannot be judged without it.
     """
     del booted

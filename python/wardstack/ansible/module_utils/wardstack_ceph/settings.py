@@ -71,7 +71,7 @@ class Settings:
     wait_s: int
 
     def osd_uuid(self, disk: Disk) -> str:
-        """Return the identity of the OSD on a disk: the same in every run, so that a broken run can be taken up again."""
+        """Return the identity of the OSD on a disk: the same in every run, so that a broken run is taken up again."""
         return str(uuid.uuid5(uuid.UUID(self.fsid), f"{self.host}/{disk.id}"))
 
     def monitor_address(self, name: str) -> str:
