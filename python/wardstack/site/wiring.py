@@ -99,3 +99,16 @@ def fencing_devices(bmcs: Mapping[str, Plain], passwords: Mapping[str, str]) -> 
         }
         for host in sorted(bmcs)
     ]
+
+
+CONNECTION = ("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file", "ansible_ssh_common_args")
+
+
+def machine_connections(variables: Mapping[str, Plain], names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return how each machine is reached by ssh, for programs that reach it themselves.
+
+    Args:
+        variables: Ansible's ``hostvars``.
+        names: machines.
+    """
+    return {name: {key: variables[name][key] for key in CONNECTION if key in variables[name]} for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wardstack.site.material import certificates_wanted, secrets_wanted
-from wardstack.site.wiring import cluster_nodes, fencing_devices, host_bridges, host_entries
+from wardstack.site.wiring import cluster_nodes, fencing_devices, host_bridges, host_entries, machine_connections
 
 
 def present_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,5 +26,6 @@ class FilterModule:
             "host_bridges": host_bridges,
             "cluster_nodes": cluster_nodes,
             "fencing_devices": fencing_devices,
+            "machine_connections": machine_connections,
             "present_values": present_values,
         }
