@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from pathlib import Path
 
 from wardstack.lab.command import LabError, run
@@ -62,7 +63,20 @@ class LabDisk:
             return False
         return self.mount_point.is_mount()
 
-    def detach(self) -> None:
-        """Unmount the disk; its content stays in the image."""
+    def detach(self, timeout: float = 20.0) -> None:
+        """Unmount the disk; its content stays in the image.
+
+        Returns when the kernel has let go of it: a failed file system that something
+        still has mounted, such as a host that is about to be gone, would else be
+        mounted again as it is, failed (seen).
+
+        Raises:
+            LabError: It is still in use after ``timeout`` seconds.
+        """
         if self.mount_point.is_mount():
             run(["umount", str(self.mount_point)])
+        deadline = time.monotonic() + timeout
+        while run(["losetup", "--associated", str(self.image)]).strip():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.image}: still mounted by another process; is the host off?")
+            time.sleep(0.05)
