@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from wardstack.archive.benchmark import BenchmarkError, benchmark
 from wardstack.archive.config import VerifyConfig
 from wardstack.archive.verify import VerifyError, verify
 
@@ -59,9 +60,12 @@ def main() -> int:
     try:
         if task == "verify":
             emit(event="report", report=verify(config, during, Throttle()).to_dict())
+        elif task == "benchmark":
+            counts = tuple(request["associations"])
+            emit(event="report", report=benchmark(config, Throttle(), counts, request["seconds"]).to_dict())
         else:
             raise VerifyError(f"unknown task {task}")
-    except VerifyError as error:
+    except (VerifyError, BenchmarkError) as error:
         emit(event="error", text=str(error))
         return 1
     return 0

@@ -99,10 +99,10 @@ def check_finding(way: str, search: Search, recipe: Recipe, required_scripts: bo
         return "*张* (stored in UTF-8), *王* (stored in GB18030)"
 
     return [
-        attempt(f"{way} finds each study by Patient ID", by_patient),
-        attempt(f"{way} finds each study by its UID", by_uid),
-        attempt(f"{way} finds the studies by the beginning of a name", by_name),
-        attempt(f"{way} finds a name by its Chinese characters", by_script, required_scripts),
+        attempt("STD-06.9", f"{way} finds each study by Patient ID", by_patient),
+        attempt("STD-06.9", f"{way} finds each study by its UID", by_uid),
+        attempt("STD-06.9", f"{way} finds the studies by the beginning of a name", by_name),
+        attempt("STD-06.9", f"{way} finds a name by its Chinese characters", by_script, required_scripts),
     ]
 
 
@@ -133,12 +133,12 @@ def check_inventory(config: VerifyConfig, recipe: Recipe, records: Iterable[Ackn
             raise LookupError(f"{len(lost)} acknowledged objects are not listed, first {sorted(lost)[:3]}")
         return f"{len(ledger)} objects in {len(studies)} studies"
 
-    return attempt("the archive lists every object of the ledger", look)
+    return attempt("STD-06.4", "the archive lists every object of the ledger", look)
 
 
-def attempt(name: str, look: Callable[[], str], required: bool = True) -> Check:
+def attempt(clause: str, name: str, look: Callable[[], str], required: bool = True) -> Check:
     """Make a check of something that returns what it found or raises why not."""
     try:
-        return Check(name, True, look(), required)
+        return Check(clause, name, True, look(), required)
     except (LookupError, Interrupted, WebError) as error:
-        return Check(name, False, str(error), required)
+        return Check(clause, name, False, str(error), required)

@@ -1,7 +1,12 @@
-"""A certificate of an authority that is not the site's: valid, and a stranger."""
+"""A certificate of an authority that is not the site's: valid, and a stranger.
+
+It is shown to an archive that must refuse it, and it serves the peer that a
+benchmark compares with, so that the site's own keys stay where they are.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 @dataclass(frozen=True)
 class Stranger:
-    """Files of a foreign authority and of a client certificate that it issued."""
+    """Files of a foreign authority and of a certificate that it issued, for a client or a server on loopback."""
 
     ca: Path
     certificate: Path
@@ -22,11 +27,11 @@ class Stranger:
 
 
 def create(folder: Path, common_name: str) -> Stranger:
-    """Make a foreign authority and a client certificate of it.
+    """Make a foreign authority and a certificate of it.
 
     Args:
         folder: An existing private folder; the files are PEM.
-        common_name: Subject of the client certificate. A stranger copies the
+        common_name: Subject of the certificate. A stranger copies the
             name of a real client.
 
     Returns:
@@ -41,11 +46,13 @@ def create(folder: Path, common_name: str) -> Stranger:
         .sign(ca_key, hashes.SHA256())
     )
     key = rsa.generate_private_key(65537, 2048)
-    usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     leaf = (
         _builder(_name(common_name), ca_name, key.public_key(), start)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usages, critical=False)
+        .add_extension(names, critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     stranger = Stranger(folder / "ca.crt", folder / "client.crt", folder / "client.key")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
@@ -52,18 +51,20 @@ class Instance:
         """Return the instance as a DICOM file (PS3.10)."""
         return part10_header(self.sop_class, self.sop_uid, self.transfer_syntax) + self.data
 
-    def spool(self, folder: Path) -> Path:
-        """Write the DICOM file into a folder, as a device spools its images.
+    def relabelled(self, sop_uid: str) -> Instance:
+        """Return the same content as another object, without encoding it again.
 
         Args:
-            folder: An existing folder.
+            sop_uid: The new SOP Instance UID, as long as the old one.
 
-        Returns:
-            The file's path.
+        Raises:
+            ValueError: It has another length.
         """
-        path = folder / f"{self.sop_uid}.dcm"
-        path.write_bytes(self.part10())
-        return path
+        if len(sop_uid) != len(self.sop_uid):
+            raise ValueError(f"{sop_uid} is not as long as {self.sop_uid}")
+        data = self.data.replace(self.sop_uid.encode(), sop_uid.encode())
+        # Only who reads objects back needs their canonical digest.
+        return replace(self, sop_uid=sop_uid, data=data, sha256=hashlib.sha256(data).hexdigest(), canonical="")
 
 
 def from_dataset(dataset: Dataset, transfer_syntax: str = ExplicitVRLittleEndian) -> Instance:

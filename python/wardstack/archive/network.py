@@ -44,6 +44,7 @@ def call(
     config: VerifyConfig,
     during: Callable[[], Mapping[str, Any]] | None,
     progress: Callable[[str, int, int], None],
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Carry out a task inside the configuration's namespace.
 
@@ -52,6 +53,7 @@ def call(
         config: Passed on through standard input: it holds a password.
         during: Called in this process when the child asks for it.
         progress: Called in this process.
+        options: Further arguments of the task.
 
     Returns:
         The report as plain data.
@@ -66,7 +68,7 @@ def call(
     ) as child:
         assert child.stdin and child.stdout and child.stderr
         try:
-            _say(child.stdin, {"config": config.to_json(), "during": during is not None})
+            _say(child.stdin, {"config": config.to_json(), "during": during is not None, **(options or {})})
             report = _listen(child.stdin, child.stdout, during, progress)
         except BaseException:
             child.kill()

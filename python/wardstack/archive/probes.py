@@ -54,6 +54,7 @@ class Probe:
     """A probe's result.
 
     Attributes:
+        clause: Id of the clause that it measures.
         name: What was tried.
         port: The port it was tried on.
         expected: ``refused`` or ``served``.
@@ -64,6 +65,7 @@ class Probe:
         ok: Outcome as expected, and the control worked.
     """
 
+    clause: str
     name: str
     port: int
     expected: str
@@ -93,21 +95,21 @@ def probe_all(config: VerifyConfig) -> list[Probe]:
             client = probing_context(*own, version=version)
             server = permissive_server(*own, version=version)
             for port, message in ((dicom, hello), (https, get)):
-                probes.append(_refused(config, f"TLS {version}", port, message, client, server))
+                probes.append(_refused(config, "STD-08.1", f"TLS {version}", port, message, client, server))
         client = probing_context(*own, version="1.2", without_ciphers=config.tls_ciphers)
         server = permissive_server(*own)
         for port, message in ((dicom, hello), (https, get)):
             name = "TLS 1.2 with every cipher suite outside the standard"
-            probes.append(_refused(config, name, port, message, client, server))
+            probes.append(_refused(config, "STD-08.1", name, port, message, client, server))
         # Both versions: with TLS 1.3 a refusal only shows at the first read.
         for version in ("1.2", "1.3"):
             client = probing_context(None, None, version)
             name = f"no certificate, TLS {version}"
-            probes.append(_refused(config, name, dicom, hello, client, permissive_server(*own)))
+            probes.append(_refused(config, "STD-07.2", name, dicom, hello, client, permissive_server(*own)))
             client = probing_context(stranger.certificate, stranger.key, version)
             server = permissive_server(*own, authority=stranger.ca)
             name = f"a certificate of a foreign authority, TLS {version}"
-            probes.append(_refused(config, name, dicom, hello, client, server))
+            probes.append(_refused(config, "STD-07.2", name, dicom, hello, client, server))
         probes.append(_wrong_authority(config, stranger.ca))
     probes.append(_wrong_name(config))
     probes.append(_served(config, "a device of the site, after", dicom, hello))
@@ -176,11 +178,12 @@ def ask(address: str, port: int, context: ssl.SSLContext, message: bytes, timeou
 
 def _served(config: VerifyConfig, name: str, port: int, message: bytes) -> Probe:
     answer = ask(config.address, port, device_context(config), message, config.timeout)
-    return Probe(name, port, "served", answer.outcome, answer.how, "", answer.outcome == "served")
+    return Probe("STD-07.1", name, port, "served", answer.outcome, answer.how, "", answer.outcome == "served")
 
 
 def _refused(
     config: VerifyConfig,
+    clause: str,
     name: str,
     port: int,
     message: bytes,
@@ -191,10 +194,10 @@ def _refused(
         control = control_handshake(client, server)
     except ssl.SSLError as error:
         how = f"control failed, this machine cannot try it: {error.reason or error}"
-        return Probe(name, port, "refused", "unclear", how, "", ok=False)
+        return Probe(clause, name, port, "refused", "unclear", how, "", ok=False)
     answer = ask(config.address, port, client, message, config.timeout)
     ok = answer.outcome == "refused"
-    return Probe(name, port, "refused", answer.outcome, answer.how, control, ok)
+    return Probe(clause, name, port, "refused", answer.outcome, answer.how, control, ok)
 
 
 def _wrong_authority(config: VerifyConfig, ca: Path) -> Probe:
@@ -205,7 +208,7 @@ def _wrong_authority(config: VerifyConfig, ca: Path) -> Probe:
     answer = ask(config.address, config.dicom_port, context, b"", config.timeout)
     name = "the archive's certificate, by a device that trusts another authority"
     ok = answer.outcome == "refused" and answer.how.startswith("by the client")
-    return Probe(name, config.dicom_port, "refused", answer.outcome, answer.how, "own client", ok)
+    return Probe("STD-08.2", name, config.dicom_port, "refused", answer.outcome, answer.how, "own client", ok)
 
 
 def _wrong_name(config: VerifyConfig) -> Probe:
@@ -217,17 +220,9 @@ def _wrong_name(config: VerifyConfig) -> Probe:
             socket.create_connection((config.address, port), config.timeout) as raw,
             device_context(config).wrap_socket(raw, server_hostname="not-the-archive.invalid"),
         ):
-            return Probe(
-                name,
-                port,
-                "refused",
-                "served",
-                "the name was not checked",
-                "",
-                ok=False,
-            )
+            return Probe("STD-08.2", name, port, "refused", "served", "the name was not checked", "", ok=False)
     except ssl.SSLCertVerificationError as error:
         how = f"by the client: {error.verify_message}"
-        return Probe(name, port, "refused", "refused", how, "own client", ok=True)
+        return Probe("STD-08.2", name, port, "refused", "refused", how, "own client", ok=True)
     except OSError as error:
-        return Probe(name, port, "refused", "unclear", str(error), "", ok=False)
+        return Probe("STD-08.2", name, port, "refused", "unclear", str(error), "", ok=False)

@@ -15,12 +15,14 @@ class Check:
     """One thing looked at.
 
     Attributes:
+        clause: Id of the clause that it measures.
         name: A sentence that is true if ``ok``.
         ok: Whether it is.
         text: What was found.
         required: False for what an archive may lack without failing the proof.
     """
 
+    clause: str
     name: str
     ok: bool
     text: str = ""
@@ -50,6 +52,7 @@ class Report:
         load: Sending of the second study while something happened; None if
             nothing was to happen.
         during: What happened meanwhile, as told by who did it.
+        clauses: Whether each clause that was measured holds, by its id.
         reading: For ``c_get`` and ``wado_rs``: comparison and figures.
         earlier: What the last sending of the proof (``sent``) and of a second
             study (``load``) came to, in this run or before it, see
@@ -71,6 +74,7 @@ class Report:
     sent: dict[str, Any] | None
     load: dict[str, Any] | None
     during: dict[str, Any] | None
+    clauses: dict[str, bool]
     reading: dict[str, dict[str, Any]]
     earlier: dict[str, dict[str, Any]] = field(default_factory=dict)
     limitations: list[str] = field(default_factory=list)

@@ -23,6 +23,7 @@ from wardstack.archive.reading import READERS, read_back
 from wardstack.archive.report import Check, Report
 from wardstack.archive.seed import site_seed
 from wardstack.archive.studies import Recipe, load, proof, proof_counts, proof_kinds, study_uid
+from wardstack.archive.verdict import Findings
 from wardstack.archive.web import Web, anonymous_status
 from wardstack.archive.workload import SendReport, Workload
 
@@ -90,9 +91,8 @@ class _Verification:
             self._find(records)
             reading = self._read(records)
             torn = ledger.torn
-        checks = [asdict(check) for check in self._checks]
-        problems = self._problems([asdict(probe) for probe in probes], checks, sent, load_report, reading)
-        problems += self._pause_problem(event)
+        findings = Findings(self._config, probes, self._checks, sent, load_report, event, reading)
+        problems = findings.problems()
         sent_data, load_data = _plain(sent), _plain(load_report)
         if sent_data:
             self._remember("sent", sent_data, None, started, problems)
@@ -109,15 +109,14 @@ class _Verification:
             studies=self._studies(),
             ledger={"path": str(ledger.path), "objects": len(records), "torn_bytes": torn},
             probes=[asdict(probe) for probe in probes],
-            checks=checks,
+            checks=[asdict(check) for check in self._checks],
             sent=sent_data,
             load=load_data,
             during=event,
+            clauses=findings.clauses(),
             reading=reading,
             earlier=recall(self._config.ledger_dir),
-            limitations=[
-                f"{check.name}: no ({check.text})" for check in self._checks if not check.ok and not check.required
-            ],
+            limitations=findings.limitations(),
         )
 
     def _remember(
@@ -143,7 +142,7 @@ class _Verification:
     def _check_anonymous(self) -> None:
         answer = anonymous_status(self._config)
         refused = answer in ("HTTP 401", "HTTP 403") or "ALERT" in answer
-        self._checks.append(Check("DICOMweb refuses a client without credentials", refused, answer))
+        self._checks.append(Check("STD-07.3", "DICOMweb refuses a client without credentials", refused, answer))
 
     def _send_proof(self, ledger: Ledger) -> SendReport | None:
         """Send what the ledger lacks of the proof; None if it lacks nothing."""
@@ -217,12 +216,6 @@ class _Verification:
     def _tell_of(self, step: str, total: int, done: int) -> None:
         self._tell(step, done, total)
 
-    def _pause_problem(self, event: dict[str, Any] | None) -> list[str]:
-        limit, pause = self._config.max_downtime_ms, (event or {}).get("downtime_ms")
-        if not limit or pause is None or pause <= limit:
-            return []
-        return [f"the virtual machine paused for {pause:g} ms while it migrated; the standard allows {limit:g} ms"]
-
     def _studies(self) -> dict[str, dict[str, Any]]:
         return {
             key: {
@@ -234,42 +227,7 @@ class _Verification:
             for key, count in proof_counts(self._recipe).items()
         }
 
-    def _problems(
-        self,
-        probes: list[dict[str, Any]],
-        checks: list[dict[str, Any]],
-        sent: SendReport | None,
-        second: SendReport | None,
-        reading: dict[str, dict[str, Any]],
-    ) -> list[str]:
-        problems = [
-            f"{item['name']} on port {item['port']}: {item['outcome']} ({item['how']})"
-            for item in probes
-            if not item["ok"]
-        ]
-        problems += [
-            f"not so: {item['name']} ({item['text']})" for item in checks if item["required"] and not item["ok"]
-        ]
-        for name, report in (("the proof", sent), ("the second study", second)):
-            if report is not None and report.given_up:
-                problems.append(f"sending {name}: {len(report.given_up)} objects never acknowledged, {_first(report)}")
-        if second is not None:
-            if second.failed_tries and not self._config.load_may_fail:
-                problems.append(f"sending the second study: {second.failed_tries} tries failed, {_first(second)}")
-            if len(second.acknowledged) < self._config.load_minimum:
-                problems.append(f"only {len(second.acknowledged)} objects of the second study were acknowledged")
-        for name, result in reading.items():
-            read = result["comparison"]
-            if not read["ok"]:
-                text = f"{len(read['missing'])} objects missing, {len(read['different'])} different"
-                problems.append(f"{name}: {text}, of {read['expected']}; {'; '.join(result['errors'][:1])}")
-        return problems
-
 
 def _plain(report: SendReport | None) -> dict[str, Any] | None:
     """The report as data; the list of what was sent is in the ledger already."""
     return {**asdict(report), "acknowledged": len(report.acknowledged)} if report else None
-
-
-def _first(report: SendReport) -> str:
-    return f"first: {report.failures[0].text}" if report.failures else "no failure recorded"

@@ -129,6 +129,11 @@ class Workload:
         with self._lock:
             return len(self._tally.acknowledged)
 
+    def moments(self) -> tuple[list[float], list[float]]:
+        """Return the seconds of each object acknowledged, and when that was (monotonic)."""
+        with self._lock:
+            return list(self._tally.latencies), list(self._tally.finished)
+
     def send(self, progress: Progress | None = None) -> SendReport:
         """Send all instances.
 

@@ -47,6 +47,7 @@ def returned(config: VerifyConfig, way: str, item: Instance) -> Comparison:
 
 @pytest.mark.parametrize("way", list(READERS))
 def test_a_duplicate_leaves_the_first_object_untouched(archive: Archive, way: str) -> None:
+    """STD-06.8."""
     item = fresh()[0]
     dataset = parse(item.data, item.transfer_syntax)
     dataset.PatientName = "Somebody^Else"

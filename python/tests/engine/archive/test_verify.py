@@ -50,6 +50,9 @@ def test_a_study_is_stored_found_and_read_back_and_then_left_alone(config: Verif
     assert first.problems == []
     assert first.ok
     assert first.changed
+    assert first.clauses == dict.fromkeys(
+        ["STD-06.3", "STD-06.4", "STD-06.9", "STD-07.1", "STD-07.2", "STD-07.3", "STD-08.1", "STD-08.2"], True
+    )
     assert first.sent is not None
     assert first.sent["figures"]["objects"] == first.ledger["objects"] == 36
     for way in ("c_get", "wado_rs"):
