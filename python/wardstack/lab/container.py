@@ -17,6 +17,8 @@ from wardstack.lab.command import LabError, run
 from wardstack.lab.machine import Slot, locked
 from wardstack.lab.network import namespace_path
 
+# A host that reboots itself ends nspawn with this status (systemd-nspawn(1), exit status): it is started again.
+AGAIN = 'while "$@"; [ $? -eq 133 ]; do :; done'
 DEVICES = ("/dev/net/tun", "/dev/fuse", "/dev/kvm", "/dev/loop-control")
 
 
@@ -62,7 +64,7 @@ class Container:
 
     def command(self, slots: tuple[Slot, ...]) -> list[str]:
         """Return the command that boots the container."""
-        argv = ["nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
+        argv = ["sh", "-c", AGAIN, "sh", "nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
         argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
         argv += [f"--directory={self.root}", f"--machine={self.name}", "--console=pipe"]
         argv += [f"--network-namespace-path={namespace_path(self.namespace)}"]

@@ -63,7 +63,14 @@ class OneHost:
     def run(self, command: str, *, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a shell command on the host."""
         key = self.room.spec.state_dir / "ssh" / "id_ed25519"
-        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        words = (
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+            "LogLevel=ERROR",
+            "ConnectTimeout=5",
+            "ServerAliveInterval=5",
+        )
+        options = [part for word in words for part in ("-o", word)]
         enter = ["nsenter", f"--net={network.namespace_path(network.SWITCHES)}"]
         argv = [*enter, "ssh", "-i", str(key), *options, "root@10.78.0.11", command]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=timeout)

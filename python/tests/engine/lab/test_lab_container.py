@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,27 @@ def test_a_power_cut_ends_every_process_at_once_and_keeps_what_was_written(host:
     host.boot()
     assert host.run("cat /root/file").stdout == "kept\n"
     assert host.run("pgrep -x sleep", check=False).returncode == 1
+
+
+def test_a_host_that_reboots_itself_comes_back(host: OneHost) -> None:
+    started = "cut -d ' ' -f 22 /proc/1/stat"
+    before = host.run(started).stdout
+    host.run("systemctl reboot", check=False)
+    deadline = time.monotonic() + 60
+    while (now := host.run(started, check=False).stdout) in ("", before):
+        assert time.monotonic() < deadline, f"first process started at {now or 'no'} ticks, as before"
+        time.sleep(0.2)
+    assert host.machine.running()
+
+
+def test_a_host_that_switches_itself_off_stays_off(host: OneHost) -> None:
+    host.run("systemctl poweroff", check=False)
+    deadline = time.monotonic() + 60
+    while host.machine.running():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(1)
+    assert not host.machine.running()
 
 
 def test_a_pulled_cable_cuts_the_host_off_until_it_is_plugged_again(host: OneHost) -> None:

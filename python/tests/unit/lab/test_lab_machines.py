@@ -26,7 +26,7 @@ def vm(folder: Path = Path("/lab/hosts/h1")) -> VmHost:
 def test_a_container_enters_its_network_before_it_is_made() -> None:
     """Otherwise /sys/class/net in it would be the caller's."""
     command = Container("h1", Path("/lab/h1"), Path("/root"), "ws-lab-h1", "host-h1").command((SLOT,))
-    assert command[:3] == ["nsenter", "--net=/run/netns/ws-lab-h1", "systemd-nspawn"]
+    assert command[4:7] == ["nsenter", "--net=/run/netns/ws-lab-h1", "systemd-nspawn"]
     assert "--network-namespace-path=/run/netns/ws-lab-h1" in command
 
 
