@@ -53,7 +53,7 @@ options:
     description: Directory of the standard documents, needed with O(migrate_vm).
     type: path
   connections:
-    description: Connection variables of each hypervisor by name, needed with O(migrate_vm).
+    description: Connection variables of at least every hypervisor by name, needed with O(migrate_vm).
     type: dict
     default: {}
 """
@@ -66,7 +66,7 @@ EXAMPLES = """
     migrate_vm: a1
     inventory_dir: "{{ inventory_dir }}"
     standards_dir: "{{ playbook_dir }}/../docs/standards"
-    connections: "{{ site_hypervisor_connections }}"
+    connections: "{{ site_connections }}"
   delegate_to: localhost
 """
 
@@ -92,7 +92,7 @@ def migration(given: dict[str, Any]) -> Callable[[], Mapping[str, Any]]:
     from wardstack.site.load import load_site
 
     site = load_site(Path(given["inventory_dir"]), Path(given["standards_dir"]))
-    connections = [Connection.from_variables(name, values) for name, values in given["connections"].items()]
+    connections = [Connection.from_variables(host.name, given["connections"][host.name]) for host in site.hosts]
     engine = LibvirtEngine.open(site, connections)
 
     def migrate() -> Mapping[str, Any]:
