@@ -19,6 +19,7 @@ from wardstack.lab.api import answers, ensure_ssh_key
 from wardstack.lab.cgroup import Group
 from wardstack.lab.command import LabError, run
 from wardstack.lab.container import Container
+from wardstack.lab.installer import install
 from wardstack.lab.kernel import ensure_kernel
 from wardstack.lab.machine import Machine, Slot
 from wardstack.lab.paths import instances_dir, roots_dir
@@ -57,7 +58,9 @@ def create(name: str, kind: str, form: str = "container", disks: tuple[tuple[str
     machine = _container(name, lower) if form == "container" else _vm(name, lower)
     ensure_ssh_key(instances_dir())
     machine.prepare()
-    _install(machine.root, name, kind)
+    install(machine.root, name, ADDRESSES, (instances_dir() / "ssh" / "id_ed25519.pub").read_text())
+    if kind == "guest" and form == "container":
+        _no_cloud(machine.root)
     (folder / "disks").mkdir(exist_ok=True)
     slots = tuple(Slot(disk, folder / "disks", f"/dev/disk/by-id/virtio-{disk}", size) for disk, size in disks)
     machine.start(slots)
@@ -122,22 +125,13 @@ def _vm(name: str, lower: Path) -> Machine:
     return VmHost(name, instances_dir() / name, namespace, f"i-{name}", hardware)
 
 
-def _install(root: Path, name: str, kind: str) -> None:
-    """Write what an installer would have left: name, addresses, ssh keys."""
-    public = (instances_dir() / "ssh" / "id_ed25519.pub").read_text()
-    for part in ("etc/systemd/network", "etc/cloud", "etc/ssh"):
-        (root / part).mkdir(parents=True, exist_ok=True)
-    (root / "root/.ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
-    (root / "root").chmod(0o700)
-    (root / "etc/hostname").write_text(name + "\n")
-    (root / "root/.ssh/authorized_keys").write_text(public)
-    for interface, address in ADDRESSES.items():
-        unit = root / f"etc/systemd/network/10-lab-{interface}.network"
-        unit.write_text(f"[Match]\nName={interface}\n\n[Network]\nAddress={address}\nLinkLocalAddressing=no\n")
-    if kind == "guest" and (root / "usr").is_dir():  # Cloud-init has no seed here; a VM's disk is made without it.
-        (root / "etc/cloud/cloud-init.disabled").write_text("")
-        run(["systemctl", f"--root={root}", "-q", "enable", "systemd-networkd", "ssh"])
-    run(["ssh-keygen", "-A", "-f", str(root)])
+def _no_cloud(root: Path) -> None:
+    """Let an archive node's container start without cloud-init, which has no seed here.
+
+    A VM's disk is made so.
+    """
+    (root / "etc/cloud/cloud-init.disabled").write_text("")
+    run(["systemctl", f"--root={root}", "-q", "enable", "systemd-networkd", "ssh"])
 
 
 def _say(text: str) -> None:

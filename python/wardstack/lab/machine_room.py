@@ -8,9 +8,10 @@ from pathlib import Path
 
 from wardstack.lab import access_port, network
 from wardstack.lab.cgroup import Group
-from wardstack.lab.command import LabError, run
+from wardstack.lab.command import LabError
 from wardstack.lab.container import Container
 from wardstack.lab.disk import LabDisk
+from wardstack.lab.installer import install
 from wardstack.lab.kernel import kernel
 from wardstack.lab.machine import Machine, Slot
 from wardstack.lab.paths import lab_dir
@@ -86,19 +87,9 @@ class MachineRoom:
             self.disk(host.name, disk.name).attach(disk.size_gib)
         if marker.exists():
             return False
-        root = machine.root
-        (root / "etc").mkdir(exist_ok=True)
-        (root / "etc/hostname").write_text(host.name + "\n")
-        for cable in host.addressed():
-            unit = root / f"etc/systemd/network/10-lab-{cable.interface}.network"
-            unit.parent.mkdir(parents=True, exist_ok=True)
-            unit.write_text(
-                f"[Match]\nName={cable.interface}\n\n[Network]\nAddress={cable.address}\nLinkLocalAddressing=no\n"
-            )
         key = (self.spec.state_dir / "ssh" / "id_ed25519.pub").read_text()
-        (root / "root/.ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
-        (root / "root/.ssh/authorized_keys").write_text(key)
-        run(["ssh-keygen", "-A", "-f", str(root)])  # The shared root carries no host key.
+        addresses = {cable.interface: cable.address for cable in host.addressed()}
+        install(machine.root, host.name, addresses, key)
         marker.write_text("")
         return True
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wardstack.lab.container import Container
+from wardstack.lab.installer import install
 from wardstack.lab.kernel import SEED, SEEDED, TAKE_SEED, Kernel
 from wardstack.lab.machine import Slot
 from wardstack.lab.vm_host import Hardware, VmHost, content, mac, plug
@@ -114,6 +115,18 @@ def test_a_link_in_a_seed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match="neither file nor folder"):
         pack(tmp_path)
+
+
+def test_an_installed_host_can_be_reached(tmp_path: Path) -> None:
+    """From an empty folder, as a VM's seed begins: without keys of its own the host's sshd does not start (seen)."""
+    install(tmp_path, "h1", {"eth0": "10.78.0.11/24"}, "ssh-ed25519 AAAA controller\n")
+    assert (tmp_path / "etc/hostname").read_text() == "h1\n"
+    assert "Address=10.78.0.11/24" in (tmp_path / "etc/systemd/network/10-lab-eth0.network").read_text()
+    assert (tmp_path / "root/.ssh/authorized_keys").read_text().startswith("ssh-ed25519 AAAA")
+    keys = list((tmp_path / "etc/ssh").glob("ssh_host_*_key"))
+    assert keys
+    assert all(key.stat().st_mode & 0o077 == 0 for key in keys)
+    assert (tmp_path / "root/.ssh").stat().st_mode & 0o077 == 0
 
 
 def test_the_seed_is_taken_once(tmp_path: Path) -> None:
