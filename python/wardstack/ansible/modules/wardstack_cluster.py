@@ -125,27 +125,28 @@ def wait_for_members(members: list[str], deadline: float) -> None:
     Raises:
         ClusterError: some are not in time; they are named.
     """
-    missing, why = members, ""
     while True:
         code, text, why = run("crm_mon", "--one-shot", "--output-as=xml")
+        missing = list(members)
         if code == 0:
             status = ET.fromstring(text)
-            online = {
-                n.get("name")
-                for n in status.iterfind("nodes/node")
-                if n.get("online") == "true" and n.get("pending") != "true"
-            }
-            leader = status.find("summary/current_dc[@present='true']") is not None
+            online = {node.get("name") for node in status.iterfind("nodes/node") if is_online(node)}
             missing = [name for name in members if name not in online]
-            why = "" if leader else "it has no leader yet"
-            if leader and not missing:
+            why = "" if status.find("summary/current_dc[@present='true']") is not None else "it has no leader yet"
+            if not missing and not why:
                 return
         if time.monotonic() > deadline:
+            problems = [f"{', '.join(missing)} not online"] * bool(missing) + [why] * bool(why)
             raise ClusterError(
-                f"the cluster is not complete: {', '.join(missing) or 'all members are there'} {'not online' if missing else why}"
-                f"{f' ({why})' if missing and why else ''}. Look with 'journalctl -u corosync -u pacemaker' on the hosts"
+                f"the cluster is not complete: {'; '.join(problems)}. Look with 'journalctl -u corosync -u pacemaker'"
+                " on the hosts"
             )
         time.sleep(0.5)
+
+
+def is_online(node: ET.Element) -> bool:
+    """Whether crm_mon shows a node as a full member."""
+    return node.get("online") == "true" and node.get("pending") != "true"
 
 
 def is_about(failure: ET.Element, host: str) -> bool:
@@ -185,7 +186,8 @@ def wait_for_fencing(hosts: list[str], deadline: float) -> None:
                 if any(is_about(f, host) for host in waiting)
             ]
             raise ClusterError(
-                f"fencing does not work: no host reaches the BMC of {', '.join(waiting)} ({'; '.join(said[:2]) or 'no answer yet'})."
+                f"fencing does not work: no host reaches the BMC of {', '.join(waiting)}"
+                f" ({'; '.join(said[:2]) or 'no answer yet'})."
                 " Compare host_bmc in the inventory, the site's secret bmc_HOST and the BMC's certificate"
             )
         time.sleep(0.5)

@@ -18,11 +18,11 @@ module: wardstack_network
 short_description: Put a host's interfaces into bridges without losing the host
 version_added: "1.0.0"
 description:
-  - Writes the files of systemd-networkd and switches to them. The address moves from the interface to its bridge, whose hardware
-    address is the interface's, so that neighbours notice nothing and connections go on.
+  - Writes the files of systemd-networkd and switches to them. The address moves from the interface to its bridge, whose
+    hardware address is the interface's, so that neighbours notice nothing and connections go on.
   - A host of Debian's installer (ifupdown) is handed over to systemd-networkd.
-  - The way back is armed before anything takes effect. Unless O(state=confirmed) is called within O(confirm_s), which only
-    somebody can who still reaches the host, the old network comes back. The same happens when the host restarts in between.
+  - The way back is armed before anything takes effect. Unless O(state=confirmed) is called within O(confirm_s), which
+    only somebody can who still reaches the host, the old network comes back. So it does when the host restarts before.
 author:
   - Wardstack contributors
 options:
@@ -163,8 +163,8 @@ def main() -> None:
         else:
             if not os.path.exists(host.PENDING):
                 raise NetworkError(
-                    "nobody reached this host over its new network in time, so the old one came back. Compare host_addresses"
-                    " and host_interfaces in the inventory with the cabling, the VLANs of the switch and the firewall"
+                    "nobody reached this host over its new network in time, so the old one came back. Compare"
+                    " host_addresses and host_interfaces in the inventory with cabling, VLANs of the switch and firewall"
                 )
             if not module.check_mode:
                 host.confirm()

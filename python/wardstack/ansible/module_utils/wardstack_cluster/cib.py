@@ -79,8 +79,9 @@ def device_xml(device: dict[str, Any]) -> str:
         for key, value in sorted(device_parameters(device).items())
     )
     return (
-        f'<primitive id="{name}" class="stonith" type="fence_redfish"><instance_attributes id="{name}-parameters">{pairs}'
-        f'</instance_attributes><operations><op id="{name}-monitor" name="monitor" interval="{MONITOR_S}s" timeout="30s"/>'
+        f'<primitive id="{name}" class="stonith" type="fence_redfish">'
+        f'<instance_attributes id="{name}-parameters">{pairs}</instance_attributes>'
+        f'<operations><op id="{name}-monitor" name="monitor" interval="{MONITOR_S}s" timeout="30s"/>'
         f'<op id="{name}-start" name="start" interval="0s" timeout="30s"/></operations></primitive>'
     )
 

@@ -103,8 +103,8 @@ def refuse_others() -> None:
     """Raise NetworkError where somebody else manages the network."""
     if run("systemctl", "is-active", "--quiet", "NetworkManager.service")[0] == 0:
         raise NetworkError(
-            "NetworkManager manages this host's network; it and systemd-networkd would undo each other. Install the host"
-            " without it, or disable NetworkManager.service at the console first"
+            "NetworkManager manages this host's network; it and systemd-networkd would undo each other. Install the"
+            " host without it, or disable NetworkManager.service at the console first"
         )
 
 
@@ -169,10 +169,8 @@ def change(wanted: dict[str, str], devices: dict[str, Device], seconds: int) -> 
     write(STATE + "/expect", expectations(devices))
     disarm()
     write(PENDING, "")
-    code, said = run(
-        "systemd-run", "--quiet", "--collect", f"--unit={TIMER}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s",
-        CHANGE, "rollback",
-    )  # fmt: skip
+    timer = (f"--unit={TIMER}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s")
+    code, said = run("systemd-run", "--quiet", "--collect", *timer, CHANGE, "rollback")
     if code != 0:
         os.unlink(PENDING)
         raise NetworkError(f"the way back cannot be armed, so nothing was changed: {said}")
