@@ -164,7 +164,7 @@ def main() -> None:
             if not os.path.exists(host.PENDING):
                 raise NetworkError(
                     "nobody reached this host over its new network in time, so the old one came back. Compare"
-                    " host_addresses and host_interfaces in the inventory with cabling, VLANs of the switch and firewall"
+                    " host_addresses and host_interfaces in the inventory with cables, switch and firewall"
                 )
             if not module.check_mode:
                 host.confirm()
