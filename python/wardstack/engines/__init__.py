@@ -1,0 +1,1 @@
+"""Engines: each translates an engine-neutral plan into one kind of cloud."""
