@@ -22,9 +22,9 @@ description:
   - Looks at what is there of this host's monitor, manager, OSDs and metadata server, and makes what is missing. A run
     that was killed at any point is taken up again by the next one.
   - Runs in two passes. The first (O(create=false)) does everything that an existing cluster allows. Where no quorum
-    answers, it returns RV(needs_creation) and what it found; the second pass (O(create=true)) is given that of all hosts
-    in O(peers). A new cluster is only made when every monitor's host took part and none has ever been in a quorum, so
-    there is never a second one.
+    answers, it returns RV(needs_creation) and what it found; the second pass (O(create=true)) is given that of all
+    hosts in O(peers). A new cluster is only made when every monitor's host took part and none has ever been in a
+    quorum, so there is never a second one.
   - Never wipes a disk. A disk that carries anything but this very OSD is refused by name.
   - Expects C(/etc/ceph/ceph.conf) and the packages to be there. Pools, file systems and users are not its business.
 attributes:
