@@ -115,9 +115,10 @@ class VmHost:
         argv += ["-device", "i6300esb", "-action", "watchdog=reset"]
         # `unsafe` leaves out only the machine's own flush to its hardware: what the host has flushed is in files
         # of this machine and stays when QEMU is killed; what it has not is in its memory and is gone.
-        argv += _disk("system", self.disk, "qcow2")
+        argv += _disk("system", self.disk, "qcow2", "unsafe")
         for slot in slots:
-            argv += _disk(slot.name, content(slot), "raw")
+            # A disk that is made to fail loses what this machine has not flushed to it (seen), so a flush must arrive.
+            argv += _disk(slot.name, content(slot), "raw", "writeback")
         for index, tap in enumerate(hardware.taps):
             argv += ["-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no"]
             argv += ["-device", f"virtio-net-pci,netdev=net{index},mac={mac(self.namespace, self.name, index)}"]
@@ -153,7 +154,7 @@ def mac(namespace: str, name: str, index: int) -> str:
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in tail[:3])
 
 
-def _disk(serial: str, file: Path, kind: str) -> list[str]:
+def _disk(serial: str, file: Path, kind: str, cache: str) -> list[str]:
     # The host sees every error of its disk as one, instead of being stopped by QEMU.
-    drive = f"id={serial},if=none,file={file},format={kind},cache=unsafe,discard=unmap,werror=report,rerror=report"
+    drive = f"id={serial},if=none,file={file},format={kind},cache={cache},discard=unmap,werror=report,rerror=report"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]

@@ -42,6 +42,7 @@ def test_a_vm_has_its_disks_by_name_and_reports_their_errors() -> None:
     (drive,) = [word for word in command if word.startswith("id=osd0,")]
     assert "file=/lab/disks/h1/osd0/osd0.raw" in drive
     assert "werror=report,rerror=report" in drive
+    assert "cache=writeback" in drive  # A flush has to reach the disk before it fails.
 
 
 def test_a_vm_has_a_card_for_each_cable_in_their_order() -> None:
