@@ -49,12 +49,14 @@ class Measurement:
         associations: In parallel, each in a process of its own.
         figures: What was achieved.
         failed_tries: Tries that did not end in an acknowledgement.
+        failures: What happened in the first of them.
     """
 
     peer: str
     associations: int
     figures: Figures
     failed_tries: int
+    failures: list[str]
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def _measure(peer: str, config: VerifyConfig, recipe: Recipe, associations: int,
     size = sum(result.size for result in results)
     ended = max(finished, default=began)
     failed = sum(result.failed_tries for result in results)
-    return Measurement(peer, associations, figures(latencies, finished, size, began, ended), failed)
+    texts = [text for result in results for text in result.failures]
+    return Measurement(peer, associations, figures(latencies, finished, size, began, ended), failed, texts)
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class _Sent:
     began: float
     size: int
     failed_tries: int
+    failures: list[str]
 
 
 _start: Barrier | None = None
@@ -222,7 +226,8 @@ def _send(job: _Job) -> _Sent:
         report = workload.run_until(stop)
         timer.cancel()
         latencies, finished = workload.moments()
-    return _Sent(latencies, finished, began, report.figures.bytes, report.failed_tries)
+    texts = [item.text for item in report.failures]
+    return _Sent(latencies, finished, began, report.figures.bytes, report.failed_tries, texts)
 
 
 def _copies(template: Instance, job: _Job) -> Iterator[Instance]:
