@@ -196,8 +196,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self.end(result, "unreachable")
         self.failed = True
         reason = str(result.result.get("msg", "")).strip()
+        address = result.host.vars.get("ansible_host", "no address")
         self.fail_line(
-            f"{result.host.get_name()} ({result.host.vars.get('ansible_host', 'no address')}) does not answer: {reason}\n"
+            f"{result.host.get_name()} ({address}) does not answer: {reason}\n"
             f"    Is it powered on, is its cable in, and does the address in the inventory belong to it?"
         )
 
