@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from wardstack.archive.instance import Instance, from_bytes, from_dataset, parse
 from wardstack.archive.ledger import Ledger
 from wardstack.archive.reading import READERS
 from wardstack.archive.studies import Recipe, proof, proof_kinds
+from wardstack.archive.uids import derive
 from wardstack.archive.workload import Workload
 
 
@@ -137,3 +139,17 @@ def test_dcmtk_receives_the_very_bytes(storescp: tuple[VerifyConfig, Path], stat
     assert len(report.acknowledged) == len(items), report.failures
     received = [split_part10(path.read_bytes()) for path in folder.iterdir()]
     assert sorted(received) == sorted((item.transfer_syntax, item.data) for item in items)
+
+
+def test_no_acknowledgement_is_lost_on_a_busy_machine(archive: Archive, state: Path) -> None:
+    """Eight senders in one interpreter, back to back: pynetdicom's own thread used to swallow some answers."""
+    recipe = Recipe(uuid.uuid4(), matrix=8)
+    template = fresh()[0]
+    fitting = (uid for number in itertools.count() if len(uid := derive(recipe.seed, number)) == len(template.sop_uid))
+    uids = list(itertools.islice(fitting, 400))
+    config = replace(archive.config, associations=8, timeout=5.0)
+    with Ledger(state) as ledger:
+        items = (template.relabelled(uid) for uid in uids)
+        report = Workload(config, items, proof_kinds(), ledger, "busy").send()
+    assert report.failures == ()
+    assert len(report.acknowledged) == len(uids)
