@@ -39,9 +39,16 @@ class LibvirtEngine:
 
         Args:
             site: a checked site.
-            connections: one for each of its hosts.
+            connections: at least one for each of its hosts; others are left out.
+
+        Raises:
+            EngineError: a host has none.
         """
-        return cls(LibvirtConfig.from_site(site), Transport(connections))
+        known = {connection.name: connection for connection in connections}
+        missing = [host.name for host in site.hosts if host.name not in known]
+        if missing:
+            raise EngineError([Problem(host, "has no connection variables", "Add it to hosts.yml") for host in missing])
+        return cls(LibvirtConfig.from_site(site), Transport(known[host.name] for host in site.hosts))
 
     def __enter__(self) -> LibvirtEngine:
         return self

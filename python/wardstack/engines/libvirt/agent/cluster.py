@@ -74,7 +74,11 @@ def change(step: Step, put: list[list[str]], delete: list[list[str]]) -> None:
     for section, xml in delete:
         run(["cibadmin", "--delete", "--scope", section, "--xml-text", xml], check=False)
     for section, xml in put:
-        run(["cibadmin", "--replace", "--allow-create", "--scope", section, "--xml-text", xml])
+        tag = ET.fromstring(xml)  # noqa: S314
+        query = ["cibadmin", "--query", "--xpath", f"//{section}//{tag.tag}[@id='{tag.get('id')}']"]
+        # Pacemaker 3.0.0 says ENXIO to --replace --allow-create of what does not exist (seen), so ask first.
+        verb = "--replace" if "<" in run(query, check=False) else "--create"
+        run(["cibadmin", verb, "--scope", section, "--xml-text", xml])
 
 
 def started(step: Step, vm: str, timeout_s: float) -> str:
@@ -100,7 +104,7 @@ def started(step: Step, vm: str, timeout_s: float) -> str:
         elif time.monotonic() > until:
             raise AgentError(
                 f"VM {vm} does not run after {timeout_s:.0f} s ({_failure(status, vm)})",
-                f"Look with 'crm_mon -1rf' and 'journalctl -u pacemaker', then 'crm_resource --cleanup -r {PREFIX}{vm}'",
+                f"Look with 'crm_mon -1rf' and 'journalctl -u pacemaker', then crm_resource --cleanup -r {PREFIX}{vm}",
             )
         time.sleep(1)
 

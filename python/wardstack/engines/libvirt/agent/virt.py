@@ -13,10 +13,9 @@ from .process import AgentError, Step, run, write
 
 VM_DIR = Path("/etc/wardstack/vms")
 SECRET_DIR = Path("/etc/wardstack/vm-secrets")
-UNLOCK_UNIT = "wardstack-vm-secrets.service"
-"""Installed by role libvirt: opens every UUID.jwe by the Tang servers and gives it to libvirt."""
+"""Sealed passphrases, UUID.jwe. Role libvirt's wardstack-vm-secrets.service opens them all when libvirtd starts."""
 
-SEPARATOR = "-----wardstack-----"
+SEPARATOR = "=====wardstack====="
 
 
 def virsh(*commands: str) -> list[str]:
@@ -126,18 +125,28 @@ def seal(step: Step, passphrase: str, threshold: int, pins: list[dict[str, str]]
 
 
 def unlock(step: Step, uuid: str, jwe: str, note: dict[str, Any]) -> None:
-    """Keep a sealed passphrase on this host and load it, the way the host will after a power cut.
+    """Keep a sealed passphrase on this host and open it by the Tang servers, as the host will after a power cut.
 
     Raises:
-        AgentError: the unit could not open it.
+        AgentError: too few of the servers answer.
     """
+    SECRET_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     write(SECRET_DIR / f"{uuid}.jwe", jwe.encode() + b"\n", 0o600)
-    run(["systemctl", "restart", UNLOCK_UNIT], timeout_s=120, check=False)
-    if uuid not in _secrets(virsh("secret-list")[0]):
-        raise AgentError(
-            f"{UNLOCK_UNIT} did not load secret {uuid}",
-            f"Look with 'journalctl -u {UNLOCK_UNIT}'; {note['threshold']} Tang servers must answer",
-        )
+    xml = f"<secret ephemeral='yes' private='yes'><uuid>{uuid}</uuid></secret>"
+    with tempfile.TemporaryDirectory(dir="/run") as folder:
+        definition, value = Path(folder, "secret.xml"), Path(folder, "value")
+        definition.write_text(xml, encoding="utf-8")
+        try:
+            passphrase = run(["clevis", "decrypt"], stdin=jwe.encode(), timeout_s=60)
+        except AgentError as error:
+            raise AgentError(
+                f"the passphrase of {note['volume']} cannot be opened here ({error})",
+                f"{note['threshold']} of the Tang servers must answer this host",
+            ) from None
+        write(value, passphrase.encode(), 0o600)
+        run(["virsh", "-q", "secret-define", str(definition)])
+        # With --plain: what Ceph's LUKS code gets is these very characters.
+        run(["virsh", "-q", "secret-set-value", uuid, "--file", str(value), "--plain"])
     # Last: without the note the next plan seals it again.
     write(SECRET_DIR / f"{uuid}.json", json.dumps(note, sort_keys=True).encode() + b"\n", 0o600)
 
