@@ -211,6 +211,8 @@ def ensure(settings: Settings, changes: Changes) -> dict[str, Any]:
         return result
     if missing:
         raise CephError(f"not installed: {', '.join(missing)}")
+    if "osd" in settings.daemons:
+        osd.refuse_foreign_disks(settings)
     keyed.ensure_host_keys(settings, changes)
     cluster = _connect(settings)
     if "mon" in settings.daemons:

@@ -10,7 +10,7 @@ from . import host, keys, osd_device, osd_file
 from .changes import Changes
 from .cluster import Cluster
 from .decide import DiskContent, decide_disk
-from .settings import CephError, Disk, Settings
+from .settings import STATE, CephError, Disk, Settings
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,35 @@ def ensure_all(settings: Settings, changes: Changes, cluster: Cluster | None) ->
     return numbers
 
 
+def refuse_foreign_disks(settings: Settings) -> None:
+    """Refuse disks that are missing or somebody else's, before the first daemon is made.
+
+    What needs the monitors' word (an own disk that is unfinished, or empty and yet known) is judged later.
+
+    Raises:
+        CephError: a disk is refused.
+    """
+    for disk in settings.disks:
+        kind = _kind(disk)
+        kind.check_encryption(settings, disk)
+        if _has_folder(settings, disk):
+            continue
+        content, detail = kind.content(settings, disk, booted=False)
+        decision = decide_disk(_name(settings, disk), content, known=True, booted=False, replace=False, detail=detail)
+        if decision.action == "refuse":
+            raise CephError(decision.reason)
+
+
+def _has_folder(settings: Settings, disk: Disk) -> bool:
+    """Say whether a folder of an OSD on this host bears the disk's identity: then it was ours in an earlier run."""
+    places = (STATE / "osd").glob("ceph-*/fsid")
+    return any(place.read_text().strip() == settings.osd_uuid(disk) for place in places)
+
+
+def _name(settings: Settings, disk: Disk) -> str:
+    return f"{settings.host}/{disk.id} ({disk.path})"
+
+
 def _kind(disk: Disk) -> Any:
     """Return the module that knows a kind of disk; both have the same functions."""
     return osd_device if disk.kind == "device" else osd_file
@@ -79,7 +108,6 @@ def _runs(settings: Settings, disk: Disk, osd: Known | None) -> bool:
 def _decide(settings: Settings, disk: Disk, known: dict[str, Known], *, reachable: bool) -> str:
     """Return the action for a disk; ``unknown`` in check mode where no monitor can be asked about its OSD."""
     osd = known.get(settings.osd_uuid(disk))
-    _kind(disk).check_encryption(settings, disk)
     if _runs(settings, disk, osd):
         return "start"
     content: DiskContent
@@ -87,7 +115,7 @@ def _decide(settings: Settings, disk: Disk, known: dict[str, Known], *, reachabl
     if not reachable and content in ("ready", "unfinished"):
         return "unknown"
     decision = decide_disk(
-        f"{settings.host}/{disk.id} ({disk.path})",
+        _name(settings, disk),
         content,
         known=osd is not None,
         booted=bool(osd and osd.booted),
