@@ -31,6 +31,8 @@ class VerifyConfig:
         https_user: User of DICOMweb; empty if none is asked for.
         https_password: Password of DICOMweb.
         tls_min_version: ``1.2`` or ``1.3``.
+        certificate_required: Whether a device without a certificate of the
+            site's authority has to be refused.
         netns: Network namespace file from which the archive is reached, empty
             for the caller's own.
         associations: Associations in parallel.
@@ -65,6 +67,7 @@ class VerifyConfig:
     https_password: str = field(default="", repr=False)
     tls_min_version: str = "1.2"
     tls_ciphers: tuple[str, ...] = ("ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384")
+    certificate_required: bool = True
     netns: str = ""
     associations: int = 4
     attempts: int = 10
@@ -112,6 +115,7 @@ class VerifyConfig:
             "https_password": secret.read_text().strip() if secret.exists() else "",
             "tls_min_version": str(std.get("tls_min_version", "1.2")),
             "tls_ciphers": tuple(std.get("tls_ciphers", cls.tls_ciphers)),
+            "certificate_required": bool(std.get("dicom_client_certificate_required", True)),
             "max_downtime_ms": float(std.get("vm_migration_max_downtime_ms", 0)),
             "netns": LAB_NAMESPACE if site.get("lab") else "",
         }

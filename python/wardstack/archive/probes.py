@@ -102,7 +102,7 @@ def probe_all(config: VerifyConfig) -> list[Probe]:
             name = "TLS 1.2 with every cipher suite outside the standard"
             probes.append(_refused(config, "STD-08.1", name, port, message, client, server))
         # Both versions: with TLS 1.3 a refusal only shows at the first read.
-        for version in ("1.2", "1.3"):
+        for version in ("1.2", "1.3") if config.certificate_required else ():
             client = probing_context(None, None, version)
             name = f"no certificate, TLS {version}"
             probes.append(_refused(config, "STD-07.2", name, dicom, hello, client, permissive_server(*own)))

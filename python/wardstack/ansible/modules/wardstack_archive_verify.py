@@ -84,23 +84,25 @@ summary:
 
 
 def migration(given: dict[str, Any]) -> Callable[[], Mapping[str, Any]]:
-    """Return what migrates the virtual machine, with a connection to the hosts that is already open."""
+    """Return what migrates the virtual machine; a site with a mistake is said here, before anything is sent."""
     from wardstack.archive.verify import VerifyError
     from wardstack.engines.base import EngineError
-    from wardstack.engines.libvirt.engine import LibvirtEngine
-    from wardstack.engines.libvirt.transport import Connection
-    from wardstack.site.load import load_site
+    from wardstack.engines.registry import open_engine
+    from wardstack.site import load_site
+    from wardstack.standards.problems import DocumentErrors
 
-    site = load_site(Path(given["inventory_dir"]), Path(given["standards_dir"]))
-    connections = [Connection.from_variables(host.name, given["connections"][host.name]) for host in site.hosts]
-    engine = LibvirtEngine.open(site, connections)
+    vm = given["migrate_vm"]
+    try:
+        site = load_site(Path(given["inventory_dir"]), Path(given["standards_dir"]))
+    except DocumentErrors as error:
+        raise VerifyError(str(error)) from error
 
     def migrate() -> Mapping[str, Any]:
         try:
-            with engine:
-                return asdict(engine.migrate(given["migrate_vm"], None, lambda text: None))
+            with open_engine(site, given["connections"]) as engine:
+                return asdict(engine.migrate(vm, None, lambda _: None))
         except EngineError as error:
-            raise VerifyError(f"migrating {given['migrate_vm']}: {error}") from error
+            raise VerifyError(f"migrating {vm}: {error}") from error
 
     return migrate
 
@@ -139,9 +141,9 @@ def main() -> None:
         lines = outlook.lines(given["migrate_vm"])
         after = {"after": f"{outlook.stored + outlook.to_send} objects acknowledged\n"}
         module.exit_json(changed=outlook.changes, summary=lines, diff=before | after)
-    during = migration(given) if outlook.second_study else None
     progress = ProgressFile(config.state_dir)
     try:
+        during = migration(given) if outlook.second_study else None
         report = verify(config, during, progress)
     except VerifyError as error:
         module.fail_json(msg=f"the archive could not be verified: {error}")
