@@ -32,9 +32,9 @@ def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
 
     def run(name: str, arguments: dict[str, Any], *, check: bool = False) -> dict[str, Any]:
         module = load_module(name)
-        with patch_module_args({**arguments, "_ansible_check_mode": check, "_ansible_diff": True}):
-            with pytest.raises(SystemExit):
-                module.main()
+        given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}
+        with patch_module_args(given), pytest.raises(SystemExit):
+            module.main()
         told: dict[str, Any] = json.loads(capsys.readouterr().out)
         return told
 

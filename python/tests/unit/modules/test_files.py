@@ -68,7 +68,9 @@ def test_a_secret_is_in_no_output(run_module: RunModule, tmp_path: Path) -> None
     told = files(run_module, me(path=str(path), content="the new secret words", mode="0400", secret=True))
     assert "secret words" not in json.dumps(told)
     assert "(secret, changed)" in told["diff"][0]["after"]
-    refused = files(run_module, me(path=str(path), content="newer secret words", secret=True, validate="grep absent %s"))
+    refused = files(
+        run_module, me(path=str(path), content="newer secret words", secret=True, validate="grep absent %s")
+    )
     assert refused["failed"] is True
     assert "secret words" not in json.dumps(refused)
 

@@ -29,7 +29,14 @@ ONE_SHOT_DONE = {
 def verbs(
     properties: dict[str, str], check: bool = False, pending: tuple[str, ...] = (), ran_at: float = 0.0, **wanted: Any
 ) -> list[str]:
-    full = {"name": "a.service", "enabled": None, "masked": None, "state": None, "restart_on": [], "reload_on": []}
+    full: dict[str, Any] = {
+        "name": "a.service",
+        "enabled": None,
+        "masked": None,
+        "state": None,
+        "restart_on": [],
+        "reload_on": [],
+    }
     steps = units.steps_for({**full, **wanted}, units.Unit(properties, ran_at), set(pending), check)
     return [verb for verb, _ in steps]
 
@@ -70,7 +77,7 @@ def test_a_masked_unit_is_not_unmasked_unasked() -> None:
 
 
 def file_from(path: Path, moment: float) -> str:
-    """A file whose last modification was at a moment. Its ctime is now, which counts too, so only later ones can be made."""
+    """A file last modified at a moment; its ctime is now, and counts too."""
     path.write_text("x")
     os.utime(path, (moment, moment))
     return str(path)
@@ -79,7 +86,9 @@ def file_from(path: Path, moment: float) -> str:
 def test_a_file_newer_than_the_start_asks_for_a_restart(tmp_path: Path) -> None:
     """Whoever wrote it and whatever was killed in between: a restart happens exactly until it has happened."""
     path = file_from(tmp_path / "a.conf", 0)
-    assert verbs(RUNNING, state="started", restart_on=[path]) == (["restart"] if units.changed_at(path) > start() else [])
+    assert verbs(RUNNING, state="started", restart_on=[path]) == (
+        ["restart"] if units.changed_at(path) > start() else []
+    )
     late = {**RUNNING, "ExecMainStartTimestamp": "Fri 2099-01-02 00:00:00 UTC"}
     assert verbs(late, state="started", restart_on=[path]) == []
 
@@ -101,7 +110,7 @@ def test_a_unit_that_is_only_started_needs_no_restart(tmp_path: Path) -> None:
 
 def test_check_mode_knows_of_files_that_would_be_written() -> None:
     late = {**RUNNING, "ExecMainStartTimestamp": "Fri 2099-01-02 00:00:00 UTC"}
-    there = {"state": "started", "restart_on": ["/etc/passwd"], "pending": ("/etc/passwd",)}
+    there: dict[str, Any] = {"state": "started", "restart_on": ["/etc/passwd"], "pending": ("/etc/passwd",)}
     assert verbs(late, check=True, **there) == ["restart"]
     assert verbs(late, **there) == [], "a real run judges by time alone"
 
