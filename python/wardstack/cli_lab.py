@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from wardstack import cli_playbook
 from wardstack.cli_errors import Exit, Refusal, guarded
 from wardstack.cli_site import OpenedSite, SiteOption, open_site, require_root
 from wardstack.lab.api import Lab
+from wardstack.lab.paths import cache_dir
 
 app = typer.Typer(help="Power, cables and disks of the embedded lab's hosts.", no_args_is_help=True)
 
@@ -104,7 +104,7 @@ def shell(host: HostArgument, site: SiteOption = "lab") -> None:
         if node.name == host:
             user, address = "ansible", node.addresses["cluster"]
     if address is None:
-        known = [one.name for one in (*opened.site.hosts, *opened.site.archive_nodes)]
+        known = [one.name for one in opened.site.hosts] + [node.name for node in opened.site.archive_nodes]
         raise Refusal(f"no machine '{host}'; there are {', '.join(known)}", Exit.USAGE)
     os.execvp(  # noqa: S606
         "nsenter", [*lab_ssh(opened), f"{user}@{address}"]
@@ -129,5 +129,5 @@ def remove(opened: OpenedSite, *, purge: bool) -> None:
         raise Refusal(f"{opened.site.name} is a hospital's own site: `down` removes embedded labs only", Exit.USAGE)
     began = time.monotonic()
     Lab(opened.inventory).down(purge=purge, progress=typer.echo)
-    rest = "nothing is left of it" if purge else f"cached images stay in {cli_playbook.cache_dir()}"
+    rest = "nothing is left of it" if purge else f"cached images stay in {cache_dir()}"
     typer.echo(f"the lab is gone in {time.monotonic() - began:.1f} s; {rest}")

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wardstack.ansible import durations
-from wardstack.ansible.screen import clock
 from wardstack.archive.report import Report
 from wardstack.cli_site import OpenedSite
 from wardstack.cli_status import Machines, screen
+from wardstack.progress import durations
+from wardstack.progress.screen import clock
 
 NEXT = """next
   sudo ./wardstack status                 the state on one screen

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wardstack.ansible import durations
-from wardstack.ansible.screen import clock, fit, width
+from wardstack.progress import durations
+from wardstack.progress.screen import clock, fit, width
 
 HOME = Path(__file__).resolve().parents[4]
 PLAYBOOK = """---

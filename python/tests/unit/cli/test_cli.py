@@ -128,7 +128,8 @@ def test_variables_reach_the_playbook_as_data() -> None:
 
 
 STORAGE = {
-    "health": "HEALTH_WARN", "warnings": ["1 osds down"], "monitors": 3, "quorum": ["h1", "h2"], "osds": 3, "osds_up": 2,
+    "health": "HEALTH_WARN", "warnings": ["1 osds down"], "monitors": 3, "quorum": ["h1", "h2"], "osds": 3,
+    "osds_up": 2,
     "bytes_used": 2**30, "bytes": 24 * 2**30,
 }  # fmt: skip
 CLUSTER = {
@@ -154,7 +155,8 @@ def test_the_screen_shows_what_is_wrong() -> None:
     opened = open_site("example-hospital")
     text = cli_status.screen(opened, machines(opened))
     for words in (
-        "answers, x.service failed", "does not answer", "HEALTH_WARN, monitors h1 h2 of 3, disks 2 of 3 up, 1.0 of 24.0 GiB",
+        "answers, x.service failed", "does not answer",
+        "HEALTH_WARN, monitors h1 h2 of 3, disks 2 of 3 up, 1.0 of 24.0 GiB",
         "1 osds down", "pve2 standby", "fence has failed", "on pve1, database primary, etcd.service failed, holds",
         "on nowhere, does not answer", f"@{opened.site.floating_address}:",
     ):  # fmt: skip

@@ -14,8 +14,8 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from wardstack.ansible import durations
-from wardstack.ansible.screen import Screen, clock
+from wardstack.progress import durations
+from wardstack.progress.screen import Screen, clock
 
 DOCUMENTATION = """
 name: wardstack_progress
