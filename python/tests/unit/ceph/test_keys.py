@@ -58,7 +58,8 @@ def parameters(**changed: object) -> dict[str, object]:
     disks = [{"id": name, "kind": "file", "path": f"/disks/{name}", "size_gib": 8} for name in ("osd0", "osd1")]
     return {
         "host": "h1", "fsid": FSID, "seed": "s", "monitors": {"h1": "10.0.0.1"}, "daemons": ["mon", "osd"],
-        "disks": disks, "replace_disks": [], "encryption": "auto", "location": {"rack": "rack-R1"}, "config": {}, "manager_stub": None,
+        "disks": disks,
+        "replace_disks": [], "encryption": "auto", "location": {"rack": "rack-R1"}, "config": {}, "manager_stub": None,
         "manager_stub_versions": [], "leader": True, "create": False, "peers": {}, "wait_s": 1, **changed,
     }  # fmt: skip
 
