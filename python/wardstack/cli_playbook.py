@@ -114,10 +114,8 @@ def one_run_at_a_time(opened: OpenedSite) -> Iterator[None]:
         stream.truncate()
         stream.write(f"{os.getpid()}\n")
         stream.flush()
-        # Ansible holds it too, so that the lock outlives this process for as long as Ansible does.
-        os.set_inheritable(stream.fileno(), True)
+        # The file stays: one that is removed while another run waits for it would let two runs in.
         yield
-        path.unlink(missing_ok=True)
 
 
 def renew_lock() -> None:
