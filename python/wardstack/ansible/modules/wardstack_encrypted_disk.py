@@ -83,7 +83,7 @@ actions:
   description: What was done (in check mode would be), in order.
   returned: success
   type: list
-  sample: [format, bind, fill, write, mount]
+  sample: [format, bind, fill, write, adopt, mount]
 """
 
 LABEL = "wardstack-data"
@@ -95,6 +95,8 @@ DERIVATION = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 KEY_BYTES = 32
 MIB = 1024 * 1024
 CRYPTTAB_OPTIONS = "luks,_netdev,nofail"
+# What is shown as a change of the disk itself.
+SEALING = {"format", "bind", "rebind", "fill"}
 FSTAB_OPTIONS = "noatime,_netdev,nofail,x-systemd.device-timeout=300"
 
 
@@ -246,6 +248,7 @@ class Disk:
         self.urls: list[str] = params["urls"]
         self.threshold: int = params["threshold"]
         self.mapping = f"/dev/mapper/{self.name}"
+        self.unit = f"systemd-cryptsetup@{self.name}.service"
 
     def mark(self, state: str) -> None:
         """Write down how far the disk has come, in its own header."""
@@ -304,9 +307,18 @@ class Disk:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def adopted(self) -> bool:
+        """Whether systemd knows the opened disk as its own."""
+        asked = ["systemctl", "is-active", "--quiet", self.unit]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+    def adopt(self) -> None:
+        """Have systemd close the disk at shutdown although it did not open it; else it waits for minutes in vain."""
+        self.unlock()
+        run(["systemctl", "start", self.unit])
+
     def attach(self) -> None:
         """Mount the disk by its unit, so that it is taken down in order at shutdown."""
-        self.unlock()
         if not os.path.isdir(self.mount):
             os.makedirs(self.mount, mode=0o755)
         if os.listdir(self.mount):
@@ -362,14 +374,20 @@ def converge(disk: Disk, check: bool) -> dict[str, Any]:
             for path, (_, after) in tables.items():
                 write(path, after)
             run(["systemctl", "daemon-reload"])
+    if not disk.adopted():
+        actions.append("adopt")
+        if not check:
+            disk.adopt()
     if not mounted(disk):
         actions.append("mount")
         if not check:
             disk.attach()
     bound = {"state": found.state, "servers": list(found.urls), "threshold": found.threshold}
     wanted = {"state": FINISHED, "servers": sorted(disk.urls), "threshold": disk.threshold}
-    diff = [shown(disk.device, as_text(bound), as_text(wanted))] if set(actions) - {"write", "mount"} else []
+    diff = [shown(disk.device, as_text(bound), as_text(wanted))] if SEALING & set(actions) else []
     diff += [shown(path, *texts) for path, texts in tables.items() if texts[0] != texts[1]]
+    if "adopt" in actions:
+        diff.append(shown(disk.unit, "inactive\n", "active\n"))
     if "mount" in actions:
         diff.append(shown(disk.mount, "not mounted\n", "mounted\n"))
     return {"changed": bool(actions), "state": found.state, "actions": actions, "diff": diff}
