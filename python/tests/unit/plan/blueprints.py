@@ -18,7 +18,7 @@ from wardstack.blueprint.model import (
     Volume,
 )
 
-C = ("STD-00.0",)
+C = ("STD-04.1",)
 
 
 def blueprint(

@@ -53,7 +53,7 @@ def test_the_same_input_gives_the_same_plan() -> None:
 def test_every_action_carries_its_clauses_and_reason() -> None:
     """STD-10.1."""
     for action in plan_of(MemoryEngine()).actions:
-        assert action.clauses == ("STD-00.0",)
+        assert action.clauses == ("STD-04.1",)
         assert action.reason == "does not exist"
 
 
@@ -86,7 +86,7 @@ def test_every_problem_is_said_before_the_first_change() -> None:
     with pytest.raises(PlanFailed) as failure:
         execute(engine, wanted, state, make_plan(engine, wanted, state))
     assert [p.where for p in failure.value.problems] == ["filesystem/archive", "h2", "h3"]
-    assert "STD-00.0" in str(failure.value)
+    assert "STD-04.1" in str(failure.value)
     assert engine.applied == []
 
 

@@ -4,6 +4,8 @@
 """Bring a batch of files, directories and links into the wanted state in one task.
 
 Self-contained on purpose: it runs on the target, where only Python's standard library is at hand.
+
+Carries out STD-10.2 (a run without a change changes nothing) and STD-10.3 (check mode tells the truth) for files.
 """
 
 from __future__ import annotations

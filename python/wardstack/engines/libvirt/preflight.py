@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wardstack.blueprint.model import Blueprint, Image, Placement, Pool, StorageUser, Vm, Volume
@@ -85,7 +86,9 @@ def _images(config: LibvirtConfig, blueprint: Blueprint, state: State, actions: 
             continue
         path = Path(image.path)
         if not path.is_file():
-            yield Problem(str(path), "the golden image does not exist", "Build it: run the playbook image.yml")
+            yield Problem(
+                str(path), "the golden image does not exist", "Build it: run the playbook image.yml", missing=True
+            )
             continue
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -124,7 +127,7 @@ def _secrets(config: LibvirtConfig, blueprint: Blueprint, state: State, actions:
         try:
             config.secret(volume.secret or "")
         except EngineError as error:
-            yield from error.problems
+            yield from (replace(problem, missing=True) for problem in error.problems)
     lacking = sorted(set(config.tang) - set(state.facts.get("tang", {})))
     for host in lacking:
         if host in state.hosts:

@@ -1,0 +1,1 @@
+"""The whole lab, end to end, by the commands a person types."""
