@@ -95,7 +95,9 @@ def test_plan(case: dict[str, Any]) -> None:
             host["virt"]["files"][new] = host["virt"]["files"].pop(old)
             host["virt"]["running"].pop(old, None)
         del observed["shared"]["cluster"]["vms"][old]
-        assert sorted(f"{a.op} {a.id}" for a in plan_for(observed).actions) == sorted([*case["plan"], f"restart ha/{old}"])
+        assert sorted(f"{a.op} {a.id}" for a in plan_for(observed).actions) == sorted(
+            [*case["plan"], f"restart ha/{old}"]
+        )
         return
     assert [f"{a.op} {a.id}" for a in plan_for(observed).actions] == case["plan"]
 
