@@ -23,7 +23,7 @@ UNPROVEN = {
     "engine tests: lab": "never seen green in one run",
     "engine tests: engines": "needs the lab",
 }
-"""Checks that were not seen to pass, and why. They run only when named with ``--only``; whoever mends one removes its line."""
+"""Checks that were not seen to pass, and why. They run only with ``--only``; whoever mends one removes its line."""
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,18 @@ def test_clauses_are_numbered_without_a_gap(standards: Standards) -> None:
         assert numbers == list(range(1, len(numbers) + 1)), document.id
 
 
-# Clauses that nobody carries out or proves yet, and what is missing. Closing a gap must remove its line: the test holds both ways.
+# Clauses that nobody carries out or proves yet, and what is missing. Closing a gap must remove its line: the test
+# holds both ways. (Numbers without their prefix: a whole id in a test would count as its proof.)
 OPEN = {
-    "STD-05.6": "no playbook drills failures yet",
-    "STD-07.4": "no test opens more associations than are allowed",
-    "STD-10.5": "a run does not record the version that it carried out",
+    "05.6": "no playbook drills failures yet",
+    "07.4": "no test opens more associations than are allowed",
+    "10.5": "a run does not record the version that it carried out",
 }
 
 
 def test_each_clause_has_somebody_who_carries_it_out_and_something_that_looks(standards: Standards) -> None:
     orphans = [c.id for c in standards.clauses.values() if not c.implemented_by or not c.verified_by]
-    assert orphans == sorted(OPEN, key=[c.id for c in standards.clauses.values()].index)
+    assert orphans == [f"STD-{number}" for number in OPEN]
 
 
 def test_what_a_clause_names_exists(standards: Standards) -> None:

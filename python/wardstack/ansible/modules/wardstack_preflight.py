@@ -126,7 +126,8 @@ def judge(params: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     problems = []
     if measured["debian_release"] != params["debian_release"]:
         problems.append(
-            f"runs release {measured['debian_release']}, the roles are made for Debian {params['debian_release']}: install that"
+            f"runs release {measured['debian_release']}, the roles are made for Debian {params['debian_release']}:"
+            " install that"
         )
     for name, unit in (("cpus", "CPUs"), ("memory_mib", "MiB of memory"), ("disk_gib", "GiB of disk")):
         wanted = params[f"min_{name}"]
