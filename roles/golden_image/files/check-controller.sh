@@ -21,9 +21,11 @@ free=$(df --output=avail --block-size=1M "$cache" | tail -n 1 | tr -d ' ')
 [ "$free" -ge "$needed" ] || fail "$cache has $free MiB free, an image needs $needed MiB meanwhile: free some or name another golden_image_cache"
 
 if [ -z "$mirror" ]; then
-  mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list /etc/apt/sources.list 2>/dev/null |
-    grep -Eo '(https?|file|copy|ftp)://[^ ]+' | grep -E '/debian/?$' | head -n 1 || :)
-  mirror=${mirror:-http://deb.debian.org/debian}
+  # apt itself says what it uses; security has an archive of its own that holds no whole system.
+  # shellcheck disable=SC2016 # the names are apt's
+  mirror=$(apt-get indextargets --format '$(ORIGIN)|$(REPO_URI)' | grep '^Debian|' | grep -v security |
+    head -n 1 | cut -d'|' -f2 | sed 's,/$,,' || :)
+  [ -n "$mirror" ] || fail "apt on this controller names no Debian mirror: name one as mirrors.debian in site.yml"
 fi
 probe=$(mktemp)
 trap 'rm -f "$probe"' EXIT
