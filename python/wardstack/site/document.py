@@ -71,7 +71,9 @@ def read_site_document(root: Node, standards: Standards, book: AddressBook, read
     )
     mirrors = reader.mapping(entries.get("mirrors"), "mirrors", optional=("debian", "security"))
     site.mirrors = {
-        name: reader.text(node, f"mirror {name}", r"https?://\S+", "an address such as http://mirror.hospital.example/debian")
+        name: reader.text(
+            node, f"mirror {name}", r"https?://\S+", "an address such as http://mirror.hospital.example/debian"
+        )
         for name, node in mirrors.items()
     }
     _read_modalities(site, entries.get("modalities"), book, reader)
