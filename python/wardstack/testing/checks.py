@@ -15,7 +15,6 @@ PYTEST_LAB_SECONDS = 60 * 60
 UNPROVEN = {
     "molecule: encrypted_disk": "takes more than 8 minutes on an emulated machine and was never seen to end",
     "molecule: ceph (device)": "took over 15 minutes on an emulated host and was never seen to end",
-    "engine tests: lab": "never seen green in one run",
 }
 """Checks that were not seen to pass, and why. They run only with ``--only``; whoever mends one removes its line."""
 
