@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -94,10 +95,15 @@ def test_what_hangs_is_stopped_with_all_it_started(monkeypatch: pytest.MonkeyPat
 def test_an_interrupt_ends_the_running_check_and_reports_the_rest(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    # A shell that starts the tests in the background lets them ignore the interrupt; a person's terminal does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupter = f"kill -INT {os.getpid()}; sleep 60"
-    code, lines = run(
-        monkeypatch, [shell("a", "true", tmp_path), shell("b", interrupter, tmp_path), shell("c", "true", tmp_path)]
-    )
+    try:
+        code, lines = run(
+            monkeypatch, [shell("a", "true", tmp_path), shell("b", interrupter, tmp_path), shell("c", "true", tmp_path)]
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert lines[-1] == "1 passed, 0 failed"
 
