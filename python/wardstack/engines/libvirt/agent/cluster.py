@@ -186,9 +186,15 @@ def move(step: Step, vm: str, host: str, timeout_s: float) -> dict[str, Any]:
 
 def _completed(vm: str) -> dict[str, float | None] | None:
     """What libvirt measured of the last migration into this host; None when there was none."""
-    text = run(["virsh", "-q", "domjobinfo", vm, "--completed", "--keep-completed", "--rawstats"], check=False)
-    pairs = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
-    if not pairs:
+    return figures_of(
+        run(["virsh", "-q", "domjobinfo", vm, "--completed", "--keep-completed", "--rawstats"], check=False)
+    )
+
+
+def figures_of(text: str) -> dict[str, float | None] | None:
+    """Read ``virsh domjobinfo --rawstats``: a line ``Job type: N``, then ``name: value`` of libvirt's job statistics."""
+    pairs = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    if "operation" not in pairs:
         return None
     downtime, sent = pairs.get("downtime"), pairs.get("data_processed")
     return {
