@@ -192,7 +192,7 @@ def _completed(vm: str) -> dict[str, float | None] | None:
 
 
 def figures_of(text: str) -> dict[str, float | None] | None:
-    """Read ``virsh domjobinfo --rawstats``: a line ``Job type: N``, then ``name: value`` of libvirt's job statistics."""
+    """Read ``virsh domjobinfo --rawstats``: ``Job type: N``, then ``name: value`` of libvirt's statistics."""
     pairs = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     if "operation" not in pairs:
         return None
