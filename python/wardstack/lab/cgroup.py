@@ -85,12 +85,16 @@ class Group:
             time.sleep(0.005)
 
     def pids(self) -> set[int]:
-        """Return every process in the group and below it."""
+        """Return every process in the group and below it.
+
+        The systemd of a host makes and removes groups all the time: one that is gone
+        before it was read is left out (`os.walk` does so, `Path.rglob` raises).
+        """
         found: set[int] = set()
         for folder in self._folders():
-            for procs in folder.rglob("cgroup.procs"):
+            for path, _, _ in os.walk(folder):
                 with suppress(OSError):
-                    found.update(int(pid) for pid in procs.read_text().split())
+                    found.update(int(pid) for pid in Path(path, "cgroup.procs").read_text().split())
         return found
 
     def alive(self) -> bool:
@@ -112,12 +116,9 @@ class Group:
         """Kill what runs in the group and remove it."""
         self.kill()
         for folder in self._folders():
-            if not folder.exists():
-                continue
-            below = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
-            for path in [*below, folder]:
+            for path, _, _ in os.walk(folder, topdown=False):
                 with suppress(OSError):
-                    path.rmdir()
+                    Path(path).rmdir()
 
     def peak_memory(self) -> int | None:
         """Return the highest memory use so far in bytes, or None where it is not counted."""

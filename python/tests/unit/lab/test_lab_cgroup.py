@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-from wardstack.lab.cgroup import used_hierarchies
+import pytest
+
+from wardstack.lab import cgroup
+from wardstack.lab.cgroup import Group, used_hierarchies
 
 LEGACY = """\
 tmpfs /sys/fs/cgroup tmpfs rw,relatime,mode=755 0 0
@@ -36,3 +40,29 @@ def test_joined_controllers_are_one_hierarchy() -> None:
 
 def test_a_machine_without_control_groups_has_none() -> None:
     assert used_hierarchies("proc /proc proc rw 0 0\n") == ()
+
+
+def test_groups_that_come_and_go_while_they_are_read_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen in CI: a session's group vanished between being listed and being opened."""
+    monkeypatch.setattr(cgroup, "hierarchies", lambda: (tmp_path,))
+    group = Group("host-t")
+    group.create()
+    (tmp_path / group.name / "cgroup.procs").write_text("1\n")
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            session = tmp_path / group.name / "user.slice" / "session.scope"
+            session.mkdir(parents=True)
+            session.rmdir()
+            session.parent.rmdir()
+
+    churner = threading.Thread(target=churn)
+    churner.start()
+    try:
+        assert all(group.pids() == {1} for _ in range(2000))
+    finally:
+        done.set()
+        churner.join()
