@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,15 @@ def wardstack(*words: str, timeout: float = 1800) -> Done:
     return run("./wardstack", *words, timeout=timeout)
 
 
-def kill_when(words: list[str], said: str, log: Path, timeout: float = 900) -> bool:
-    """Start ``./wardstack``, and kill -9 it and all its children once its output holds ``said``.
+def kill_when(words: list[str], said: str, log: Path, after_s: float, timeout: float = 900) -> bool:
+    """Start ``./wardstack``, and kill -9 it and its children in the middle of a step.
+
+    Args:
+        words: of the command line.
+        said: what its output holds when the step begins, as a line tells of a step when it is over.
+        log: takes its output.
+        after_s: how long after that, in seconds.
+        timeout: how long to wait for ``said``, in seconds.
 
     Returns:
         Whether it was killed; False when it ended by itself before it said so.
@@ -64,11 +72,13 @@ def kill_when(words: list[str], said: str, log: Path, timeout: float = 900) -> b
             if process.poll() is not None or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
         killed = process.poll() is None
         if killed:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return killed
+    return killed and said in log.read_text(errors="replace")
 
 
 def eventually(question: str, check: object, timeout: float = 300, every: float = 2.0) -> None:

@@ -78,7 +78,7 @@ def _read_interfaces(host: str, network: str, node: Node | None, reader: Reader)
 
 
 def _read_bmc(host: str, node: Node, book: AddressBook, reader: Reader) -> Bmc:
-    entries = reader.mapping(node, f"host_bmc of {host}", ("address", "user"), ("port", "system"))
+    entries = reader.mapping(node, f"host_bmc of {host}", ("address", "user"), ("port", "system", "verify"))
     system = entries.get("system")
     port = entries.get("port")
     return Bmc(
@@ -90,6 +90,7 @@ def _read_bmc(host: str, node: Node, book: AddressBook, reader: Reader) -> Bmc:
         if system
         else "/redfish/v1/Systems/1",
         user=reader.text(entries.get("user"), f"BMC user of {host}", r"\S{1,64}", "a user name"),
+        verify=reader.boolean(entries.get("verify"), f"verify of the BMC of {host}", default=True),
     )
 
 

@@ -45,6 +45,8 @@ class Bmc:
     system: str
     """Path of the Redfish system, e.g. ``/redfish/v1/Systems/1``."""
     user: str
+    verify: bool = True
+    """Whether its certificate must be the site authority's; a BMC that cannot take one has false."""
 
 
 @dataclass(frozen=True, slots=True)

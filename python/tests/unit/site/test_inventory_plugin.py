@@ -23,7 +23,8 @@ def test_hosts_groups_and_variables_reach_ansible() -> None:
     assert found["ceph_mon"]["hosts"] == ["node1", "node2", "node3"]
     assert found["archive_nodes"]["hosts"] == ["a1", "a2", "a3"]
     node, archive = (found["_meta"]["hostvars"][name] for name in ("node1", "a2"))
-    assert node["host_bmc"]["port"] == 443
+    assert (node["host_bmc"]["port"], node["host_bmc"]["verify"]) == (443, True)
+    assert found["_meta"]["hostvars"]["node3"]["host_bmc"]["verify"] is False
     assert node["std"]["storage_replicas"] == archive["std"]["storage_replicas"] == 3
     assert (archive["archive_node_index"], archive["ansible_become"]) == (2, True)
 

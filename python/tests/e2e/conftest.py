@@ -1,0 +1,41 @@
+"""One lab for all tests of this folder: they follow each other as days in its life do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.command import LAB, REPOSITORY, wardstack
+from wardstack.cli_site import OpenedSite
+from wardstack.lab.api import Lab
+from wardstack.site import load_site
+
+
+@pytest.fixture(scope="session")
+def opened() -> OpenedSite:
+    return OpenedSite(load_site(LAB, REPOSITORY / "docs" / "standards"), LAB)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_lab_before_and_after(opened: OpenedSite) -> Iterator[None]:
+    """A person's lab is not ours to take down; one that a failed test leaves would burden the machine."""
+    if len(Lab(opened.inventory).missing()) < len(opened.site.hosts):
+        pytest.fail("a lab is up on this machine: `sudo ./wardstack down` before the tests")
+    yield
+    wardstack("down")
+
+
+@pytest.fixture
+def read_state(opened: OpenedSite) -> Callable[[], dict[str, Any]]:
+    """Return what asks every machine anew, as `wardstack status` does; empty while no machine can be asked."""
+
+    def read() -> dict[str, Any]:
+        if wardstack("status", timeout=300).status:
+            return {}
+        told: dict[str, Any] = json.loads((opened.state_dir / "status.json").read_text(encoding="utf-8"))
+        return told
+
+    return read
