@@ -9,7 +9,20 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.wardstack_ceph import cluster as monitors
-from ansible.module_utils.wardstack_ceph import host, keyed, manager, monitor, options, osd
+
+# Those that are not used here are named for Mitogen, which brings a host only what it finds by its full name.
+from ansible.module_utils.wardstack_ceph import (  # noqa: F401
+    decide,
+    host,
+    keyed,
+    keys,
+    manager,
+    monitor,
+    options,
+    osd,
+    osd_device,
+    osd_file,
+)
 from ansible.module_utils.wardstack_ceph.changes import Changes
 from ansible.module_utils.wardstack_ceph.settings import CephError, Settings, read_settings
 

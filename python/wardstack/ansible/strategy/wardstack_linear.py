@@ -1,0 +1,28 @@
+"""Ansible's linear strategy over Mitogen's connections: one Python per machine serves the whole run.
+
+Starting a Python for each task costs an emulated archive node 10 s, a task in a running one 1 s (docs/decisions/0012).
+"""
+
+from __future__ import annotations
+
+from ansible.plugins.strategy.linear import StrategyModule as Linear
+
+DOCUMENTATION = """
+name: wardstack_linear
+short_description: Ansible's linear strategy, over Mitogen where it is installed
+description:
+  - Runs tasks as C(linear) does. Where the package C(mitogen) is installed, tasks run in one Python process per machine
+    instead of one per task; elsewhere it is C(linear) itself, with the same results.
+author: Wardstack contributors
+"""
+
+try:
+    from ansible_mitogen.strategy import StrategyMixin
+except ImportError:
+
+    class StrategyModule(Linear):  # type: ignore[misc, unused-ignore]
+        """Linear, as Ansible has it."""
+else:
+
+    class StrategyModule(StrategyMixin, Linear):  # type: ignore[misc, no-redef, unused-ignore]
+        """Linear, with connections and modules carried by Mitogen."""
