@@ -14,8 +14,8 @@ from wardstack.site.secrets import SecretError, SecretSpec, SecretStore
 
 def test_generated_once_and_kept(tmp_path: Path) -> None:
     store = SecretStore(tmp_path / "site")
-    specs = [SecretSpec("patroni_superuser"), SecretSpec("fscrypt_key", "hex", 64)]
-    assert store.ensure(specs) == ["patroni_superuser", "fscrypt_key"]
+    specs = [SecretSpec("patroni_superuser"), SecretSpec("objects_key", "hex", 64)]
+    assert store.ensure(specs) == ["patroni_superuser", "objects_key"]
     before = {spec.name: store.read(spec.name) for spec in specs}
     assert store.ensure(specs) == []
     assert {spec.name: store.read(spec.name) for spec in specs} == before

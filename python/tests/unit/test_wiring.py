@@ -61,7 +61,7 @@ def test_a_members_number_does_not_depend_on_other_hosts() -> None:
 def test_every_secret_is_wanted_once_and_a_real_bmcs_is_given() -> None:
     names = [secret["name"] for secret in secrets_wanted(SITE, BMCS)]
     assert len(names) == len(set(names))
-    assert {"bmc_h1", "volume_a1", "fscrypt_key", "corosync_authkey", "ceph_seed"} <= set(names)
+    assert {"bmc_h1", "volume_a1", "objects_key", "corosync_authkey", "ceph_seed"} <= set(names)
     assert secrets_wanted(SITE | {"lab": False}, BMCS)[0] == {"name": "bmc_h1", "kind": "given", "size": 24}
 
 

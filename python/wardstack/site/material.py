@@ -30,8 +30,8 @@ def secrets_wanted(site: Plain, bmcs: Mapping[str, Plain]) -> list[dict[str, obj
     # Keepalived uses its first eight characters (RFC 2338 5.3.6).
     wanted.append({"name": "keepalived_vrrp", "kind": "password", "size": 16})
     wanted.append({"name": "etcd_token", "kind": "hex", "size": 16})
-    # As long as fscrypt's longest key.
-    wanted.append({"name": "fscrypt_key", "kind": "hex", "size": 64})
+    # The master key of gocryptfs.
+    wanted.append({"name": "objects_key", "kind": "hex", "size": 32})
     # All first keys of the storage cluster derive from it.
     wanted.append({"name": "ceph_seed", "kind": "hex", "size": 32})
     # Corosync takes 128 to 4096 bytes as they are; the text of 256 digits carries 1024 random bits.

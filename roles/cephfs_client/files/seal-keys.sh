@@ -1,7 +1,7 @@
 #!/bin/sh
 # Seals the keys of the archive's storage, so that they lie on the disk only as what a quorum of key servers opens.
 # Usage: seal-keys.sh FOLDER POLICY check|seal <KEYS
-#   KEYS    line 1: secret of the storage user (cephx), line 2: key of the objects (fscrypt, hexadecimal)
+#   KEYS    line 1: secret of the storage user (cephx), line 2: key of the objects (hexadecimal)
 #   POLICY  configuration of the quorum (clevis-encrypt-sss(1))
 # Sealing gives other bytes each time and costs seconds, so a salted digest beside it tells whether it has to be done again.
 # Prints "same" or "sealed" (with check: "differs").

@@ -48,7 +48,7 @@ EXAMPLES = """
     state_dir: "{{ site.state_dir }}"
     secrets:
       - {name: patroni_superuser}
-      - {name: fscrypt_key, kind: hex, size: 64}
+      - {name: objects_key, kind: hex, size: 32}
   delegate_to: localhost
 """
 
