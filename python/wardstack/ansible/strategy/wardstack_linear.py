@@ -17,12 +17,16 @@ author: Wardstack contributors
 """
 
 try:
+    from ansible_mitogen import affinity
     from ansible_mitogen.strategy import StrategyMixin
 except ImportError:
 
     class StrategyModule(Linear):  # type: ignore[misc, unused-ignore]
         """Linear, as Ansible has it."""
 else:
+    # Mitogen binds each of its processes to one processor, and whatever a module starts would inherit that: the lab's
+    # hosts with all their VMs shared one (seen).
+    affinity.policy = affinity.Policy()
 
     class StrategyModule(StrategyMixin, Linear):  # type: ignore[misc, no-redef, unused-ignore]
         """Linear, with connections and modules carried by Mitogen."""
