@@ -14,6 +14,7 @@ PYTEST_LAB_SECONDS = 60 * 60
 
 UNPROVEN = {
     "molecule: encrypted_disk": "takes more than 8 minutes on an emulated machine and was never seen to end",
+    "lab end to end": "the proof at the end of `up` still fails: while nodes migrate a sender gets no answer in time",
     "molecule: ceph (device)": "took over 15 minutes on an emulated host and was never seen to end",
 }
 """Checks that were not seen to pass, and why. They run only with ``--only``; whoever mends one removes its line."""

@@ -34,6 +34,14 @@ in_tree systemctl --quiet enable systemd-networkd.service systemd-resolved.servi
 # SysV scripts doubled by units make the sysv generator run for nothing.
 rm -f "$tree"/etc/rc?.d/* "$tree"/etc/init.d/etcd "$tree"/etc/init.d/patroni "$tree"/etc/init.d/orthanc
 
+# Generators run at boot and at every reload of units, which roles ask for often; these find nothing to do here.
+mkdir -p "$tree/etc/systemd/system-generators"
+for generator in postgresql-generator systemd-debug-generator systemd-gpt-auto-generator systemd-hibernate-resume-generator \
+  systemd-integritysetup-generator systemd-rc-local-generator systemd-run-generator systemd-ssh-generator \
+  systemd-system-update-generator systemd-sysv-generator systemd-tpm2-generator systemd-veritysetup-generator; do
+  ln -sfn /dev/null "$tree/etc/systemd/system-generators/$generator"
+done
+
 # LLMNR would be an open port that no clause names.
 mkdir -p "$tree/etc/systemd/resolved.conf.d" "$tree/etc/systemd/journald.conf.d" "$tree/etc/ssh/sshd_config.d"
 printf '[Resolve]\nLLMNR=no\nMulticastDNS=no\n' >"$tree/etc/systemd/resolved.conf.d/10-wardstack.conf"

@@ -371,7 +371,9 @@ def apply(plan: dict[str, list[tuple[str, str]]], found: dict[str, Unit]) -> Non
     for verb in ("unmask", "enable", "disable"):
         names = [name for name, steps in plan.items() if any(step == verb for step, _ in steps)]
         if names:
-            systemctl(verb, "--", *names)
+            # A reload by systemctl itself, seconds on an emulated node, is needed for unmasking alone: links of
+            # `enable` are read at the next boot.
+            systemctl(*([] if verb == "unmask" else ["--no-reload"]), verb, "--", *names)
     for name, steps in plan.items():
         for verb, _ in steps:
             if verb in ("start", "stop", "restart", "reload"):
