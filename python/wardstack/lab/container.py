@@ -66,7 +66,9 @@ class Container:
         """Return the command that boots the container."""
         argv = ["sh", "-c", AGAIN, "sh", "nsenter", f"--net={namespace_path(self.namespace)}", "systemd-nspawn"]
         argv += ["--quiet", "--register=no", "--keep-unit", "--boot", "--capability=all"]
-        argv += [f"--directory={self.root}", f"--machine={self.name}", "--console=pipe"]
+        # A machine's name is a host name, which has no underscore; an instance has the name of its role.
+        machine = self.name.replace("_", "-")
+        argv += [f"--directory={self.root}", f"--machine={machine}", "--console=pipe"]
         argv += [f"--network-namespace-path={namespace_path(self.namespace)}"]
         argv += ["--resolv-conf=off", "--timezone=off"]
         argv += [f"--bind={device}" for device in DEVICES if Path(device).exists()]
