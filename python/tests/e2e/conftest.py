@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.command import LAB, REPOSITORY, wardstack
+from wardstack import cli_status
+from wardstack.cli_errors import Refusal
 from wardstack.cli_site import OpenedSite
+from wardstack.cli_status import Machines
 from wardstack.lab.api import Lab
 from wardstack.site import load_site
 
@@ -29,13 +31,13 @@ def no_lab_before_and_after(opened: OpenedSite) -> Iterator[None]:
 
 
 @pytest.fixture
-def read_state(opened: OpenedSite) -> Callable[[], dict[str, Any]]:
+def read_state(opened: OpenedSite) -> Callable[[], Machines]:
     """Return what asks every machine anew, as `wardstack status` does; empty while no machine can be asked."""
 
-    def read() -> dict[str, Any]:
-        if wardstack("status", timeout=300).status:
+    def read() -> Machines:
+        try:
+            return cli_status.read(opened)
+        except (Refusal, subprocess.CalledProcessError):
             return {}
-        told: dict[str, Any] = json.loads((opened.state_dir / "status.json").read_text(encoding="utf-8"))
-        return told
 
     return read

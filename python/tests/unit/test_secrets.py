@@ -14,7 +14,7 @@ from wardstack.site.secrets import SecretError, SecretSpec, SecretStore
 
 def test_generated_once_and_kept(tmp_path: Path) -> None:
     store = SecretStore(tmp_path / "site")
-    specs = [SecretSpec("patroni_superuser"), SecretSpec("objects_key", "hex", 64)]
+    specs = [SecretSpec("patroni_superuser"), SecretSpec("objects_key", "hex", 32)]
     assert store.ensure(specs) == ["patroni_superuser", "objects_key"]
     before = {spec.name: store.read(spec.name) for spec in specs}
     assert store.ensure(specs) == []

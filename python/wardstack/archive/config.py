@@ -40,8 +40,7 @@ class VerifyConfig:
             failure status before it gives up.
         patience: How long a device goes on trying while the archive cannot be
             reached, seconds.
-        timeout: How long to wait for one answer, seconds: longer than an emulated
-            archive on a busy machine takes. How long it took is in the figures.
+        timeout: How long to wait for one answer, seconds.
         matrix: Rows and columns of the generated slices.
         ct_slices: Slices of the generated CT.
         tls_ciphers: TLS 1.2 cipher suites that the standard allows, OpenSSL names.
@@ -73,7 +72,7 @@ class VerifyConfig:
     associations: int = 4
     attempts: int = 10
     patience: float = 180.0
-    timeout: float = 120.0
+    timeout: float = 30.0
     matrix: int = 96
     ct_slices: int = 100
     load_minimum: int = 20

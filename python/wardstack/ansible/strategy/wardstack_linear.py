@@ -21,12 +21,12 @@ try:
     from ansible_mitogen.strategy import StrategyMixin
 except ImportError:
 
-    class StrategyModule(Linear):  # type: ignore[misc, unused-ignore]
+    class StrategyModule(Linear):  # type: ignore[misc]
         """Linear, as Ansible has it."""
 else:
     # Mitogen binds each of its processes to one processor, and whatever a module starts would inherit that: the lab's
     # hosts with all their VMs shared one (seen).
     affinity.policy = affinity.Policy()
 
-    class StrategyModule(StrategyMixin, Linear):  # type: ignore[misc, no-redef, unused-ignore]
+    class StrategyModule(StrategyMixin, Linear):  # type: ignore[misc, no-redef]
         """Linear, with connections and modules carried by Mitogen."""
