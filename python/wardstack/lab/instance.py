@@ -25,6 +25,7 @@ from wardstack.lab.machine import Machine, Slot
 from wardstack.lab.paths import instances_dir, roots_dir
 from wardstack.lab.rootfs import ensure_host_root
 from wardstack.lab.spec import FORMS
+from wardstack.lab.ssh_masters import close_masters
 from wardstack.lab.teardown import unmount_below
 from wardstack.lab.vm_host import Hardware, VmHost
 from wardstack.lab.vm_image import ensure_image
@@ -84,6 +85,7 @@ def destroy(name: str) -> None:
     """Remove an instance of either form; a missing one is no error."""
     folder = instances_dir() / name
     Group(f"i-{name}").remove()
+    close_masters(f"{PREFIX}{name}-")
     unmount_below(folder)
     network.remove(PREFIX + name)
     shutil.rmtree(folder, ignore_errors=True)

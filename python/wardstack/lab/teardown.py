@@ -15,6 +15,7 @@ from wardstack.lab.cgroup import Group, leftovers
 from wardstack.lab.command import LabError, run
 from wardstack.lab.container import mounts_below
 from wardstack.lab.paths import lab_dir
+from wardstack.lab.ssh_masters import close_masters
 
 KINDS = ("bmc", "host-", "vlan-")
 
@@ -26,6 +27,7 @@ def remove_everything(progress: Callable[[str], None]) -> None:
     for name in sorted(groups, key=lambda found: not found.startswith("bmc")):
         progress(f"stopping {name}")
         Group(name).remove()
+    close_masters(network.SWITCHES + "-")
     unmount_below(lab_dir())
     own = (network.SWITCHES, network.SWITCHES + "-")
     for name in sorted(network.namespaces()):
