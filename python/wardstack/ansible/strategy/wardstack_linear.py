@@ -5,6 +5,10 @@ Starting a Python for each task costs an emulated archive node 10 s, a task in a
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+
 from ansible.plugins.strategy.linear import StrategyModule as Linear
 
 DOCUMENTATION = """
@@ -15,6 +19,20 @@ description:
     instead of one per task; elsewhere it is C(linear) itself, with the same results.
 author: Wardstack contributors
 """
+
+PR_SET_PDEATHSIG = 1
+"""Linux, prctl(2)."""
+
+_ANSIBLE = os.getpid()
+
+
+def end_with_ansible() -> None:
+    """Have a worker end when Ansible is killed: it would wait for an answer for ever (seen after `kill -9`)."""
+    if os.getppid() == _ANSIBLE:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+os.register_at_fork(after_in_child=end_with_ansible)
 
 try:
     from ansible_mitogen import affinity
