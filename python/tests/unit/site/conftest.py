@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +20,15 @@ TODAY = dt.date(2026, 11, 24)
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> Path:
-    """A copy of the lab's inventory."""
+    """A copy of the lab's inventory that has made no choices: tests make theirs in place of ``parameters: {}``."""
     target = tmp_path / "lab"
     target.mkdir()
     for name in ("site.yml", "hosts.yml"):
         shutil.copy(ROOT / "inventories" / "lab" / name, target / name)
+    text = (target / "site.yml").read_text(encoding="utf-8")
+    fixed, chosen = text.split("\nparameters:")
+    assert not re.search(r"^\S", chosen.lstrip("\n"), re.MULTILINE), "the parameters are no longer the file's last part"
+    (target / "site.yml").write_text(fixed + "\nparameters: {}\n", encoding="utf-8")
     return target
 
 
