@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
+from tests.e2e import black_box
 from tests.e2e.command import LAB, REPOSITORY, wardstack
 from wardstack import cli_status
 from wardstack.cli_errors import Refusal
 from wardstack.cli_site import OpenedSite
 from wardstack.cli_status import Machines
 from wardstack.lab.api import Lab
+from wardstack.lab.paths import cache_dir
 from wardstack.site import load_site
 
 
@@ -28,6 +31,17 @@ def no_lab_before_and_after(opened: OpenedSite) -> Iterator[None]:
         pytest.fail("a lab is up on this machine: `sudo ./wardstack down` before the tests")
     yield
     wardstack("down")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the machines' logs when a test fails: the lab does not outlive the tests."""
+    report = yield
+    if report.failed and report.when == "call" and "opened" in getattr(item, "fixturenames", ()):
+        folder = cache_dir() / "failed-tests" / time.strftime("%Y-%m-%dT%H-%M-%S") / item.name
+        black_box.keep(item.funcargs["opened"], folder)  # type: ignore[attr-defined]
+        report.sections.append(("logs of all machines", str(folder)))
+    return report
 
 
 @pytest.fixture
