@@ -12,7 +12,7 @@ from wardstack.cli_site import OpenedSite
 from wardstack.lab.api import Lab
 
 Machines = Mapping[str, Mapping[str, Any]]
-"""Machine → what module wardstack_status told of it."""
+"""Machine → its state, as filter `machine_state` read it."""
 
 VM_PREFIX = "vm-"
 

@@ -106,7 +106,7 @@ def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: 
         return {"host": victim, "node": node}
 
     config = VerifyConfig.from_site(
-        opened.site.as_vars(), opened.site.std, load_may_fail=True, read_all=True, patience=600.0, timeout=60.0
+        opened.site.as_vars(), opened.site.std, load_may_fail=True, read="all", patience=600.0, timeout=60.0
     )
     report = verify(config, cut)
     assert report.ok, report.problems
@@ -122,7 +122,7 @@ def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: 
     eventually("every node serves again", lambda: serving(opened, read_state()), timeout=900)
     again = wardstack("up", timeout=UP_S)
     assert again.status == 0, again.output[-6000:]
-    final = verify(VerifyConfig.from_site(opened.site.as_vars(), opened.site.std, read_all=True))
+    final = verify(VerifyConfig.from_site(opened.site.as_vars(), opened.site.std, read="all"))
     assert final.ok, final.problems
     assert final.ledger["objects"] >= report.ledger["objects"]
 

@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 #: Application entity title of the verification, known to the archive.
 CALLING_AET = "WSVERIFY"
 #: Network namespace of the lab's networks.
 LAB_NAMESPACE = "/run/netns/ws-lab"
+
+Scope = Literal["all", "proof", "some"]
+#: Objects of the longest series that a reading of ``some`` reads.
+SOME_OBJECTS = 25
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,10 @@ class VerifyConfig:
             live migration.
         max_downtime_ms: Longest allowed pause of a virtual machine that is
             migrated meanwhile, ms; 0 for no limit.
-        read_all: Read back every object of the ledger, not only the studies of
-            the proof and what this run sent.
+        read: What is read back: ``all`` of the ledger; ``proof``: the studies of
+            the proof and what this run sent; ``some``: the same, but series
+            of more than :data:`SOME_OBJECTS` are only found and counted when
+            this run sent nothing.
     """
 
     address: str
@@ -78,7 +84,7 @@ class VerifyConfig:
     load_minimum: int = 20
     load_may_fail: bool = False
     max_downtime_ms: float = 0.0
-    read_all: bool = False
+    read: Scope = "proof"
 
     @property
     def ledger_dir(self) -> Path:

@@ -7,12 +7,12 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from wardstack.archive import network
-from wardstack.archive.config import VerifyConfig
+from wardstack.archive.config import SOME_OBJECTS, VerifyConfig
 from wardstack.archive.dimse import Interrupted, echo, quiet
 from wardstack.archive.finding import check_finding, check_inventory, search_by_dimse, search_by_web
 from wardstack.archive.history import recall, remember
@@ -89,7 +89,7 @@ class _Verification:
             load_report, event = self._send_load(ledger, during)
             records = ledger.records()
             self._find(records)
-            reading = self._read(records)
+            reading = self._read(records, nothing_sent=sent is None and load_report is None)
             torn = ledger.torn
         findings = Findings(self._config, probes, self._checks, sent, load_report, event, reading)
         problems = findings.problems()
@@ -203,18 +203,26 @@ class _Verification:
             self._checks += check_finding("QIDO-RS", search_by_web(web), self._recipe, required_scripts=False)
         self._checks.append(check_inventory(self._config, self._recipe, records))
 
-    def _read(self, records: list[Acknowledged]) -> dict[str, dict[str, Any]]:
+    def _read(self, records: list[Acknowledged], *, nothing_sent: bool) -> dict[str, dict[str, Any]]:
+        """Read in all ways at once, as viewers do; a way alone would leave processors waiting."""
         ours = {study_uid(self._recipe, key) for key in proof_counts(self._recipe)}
-        chosen = [item for item in records if self._config.read_all or item.study_uid in ours or item.run == self._run]
-        reading: dict[str, dict[str, Any]] = {}
-        for name, reader in READERS.items():
-            tell = partial(self._tell_of, f"reading back by {name.upper().replace('_', '-')}", len(chosen))
-            tell(0)
-            reading[name] = read_back(self._config, reader, chosen, tell)
-        return reading
+        everything = self._config.read == "all"
+        chosen = [item for item in records if everything or item.study_uid in ours or item.run == self._run]
+        if self._config.read == "some" and nothing_sent:
+            size = Counter(item.series_uid for item in chosen)
+            chosen = [item for item in chosen if size[item.series_uid] <= SOME_OBJECTS]
+        done = dict.fromkeys(READERS, 0)
 
-    def _tell_of(self, step: str, total: int, done: int) -> None:
-        self._tell(step, done, total)
+        def read(name: str) -> dict[str, Any]:
+            def tell(count: int) -> None:
+                done[name] = count
+                self._tell("reading back by C-GET and WADO-RS", sum(done.values()), len(done) * len(chosen))
+
+            tell(0)
+            return read_back(self._config, READERS[name], chosen, tell)
+
+        with ThreadPoolExecutor(len(READERS)) as pool:
+            return dict(zip(READERS, pool.map(read, READERS), strict=True))
 
     def _studies(self) -> dict[str, dict[str, Any]]:
         return {

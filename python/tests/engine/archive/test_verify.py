@@ -44,9 +44,12 @@ def orthanc_id(sop_uid: str) -> str:
     return found[0]
 
 
-def test_a_study_is_stored_found_and_read_back_and_then_left_alone(config: VerifyConfig) -> None:
+def test_a_study_is_stored_found_and_read_back_and_then_left_alone(
+    config: VerifyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wardstack.archive.verify.SOME_OBJECTS", 15)
     steps: list[str] = []
-    first = verify(config, progress=lambda step, done, total: steps.append(step))
+    first = verify(replace(config, read="some"), progress=lambda step, done, total: steps.append(step))
     assert first.problems == []
     assert first.ok
     assert first.changed
@@ -58,13 +61,19 @@ def test_a_study_is_stored_found_and_read_back_and_then_left_alone(config: Verif
     for way in ("c_get", "wado_rs"):
         assert first.reading[way]["comparison"]["identical"] == 36
     assert len([probe for probe in first.probes if probe["expected"] == "refused"]) == 12
-    assert {"sending five studies", "reading back by C-GET", "reading back by WADO-RS"} <= set(steps)
+    assert {"sending five studies", "reading back by C-GET and WADO-RS"} <= set(steps)
 
     second = verify(config)
     assert second.ok
     assert not second.changed
     assert second.sent is None
     assert second.reading["c_get"]["comparison"]["identical"] == 36
+
+    # The MR's 20 objects are left out when nothing was sent, and the summary says so.
+    some = verify(replace(config, read="some"))
+    assert some.ok
+    assert some.reading["wado_rs"]["comparison"]["identical"] == 16
+    assert any("read back: 16 of 36 objects" in line for line in some.summary())
 
 
 def test_something_happens_while_a_second_study_is_sent(config: VerifyConfig) -> None:

@@ -35,10 +35,13 @@ options:
     description: The inventory's C(std), parameters of the standards.
     type: dict
     required: true
-  read_all:
-    description: Read back every object of the ledger, not only the proof and what this run sent.
-    type: bool
-    default: false
+  read:
+    description:
+      - What is read back. V(all) of the ledger; V(proof), the studies of the proof and what this run sent; V(some), the
+        same without long series when this run sent nothing.
+    type: str
+    choices: [all, proof, some]
+    default: proof
   migrate_vm:
     description: Virtual machine to migrate while a second study is being sent.
     type: str
@@ -113,7 +116,7 @@ def main() -> None:
         argument_spec={
             "site": {"type": "dict", "required": True},
             "std": {"type": "dict", "required": True},
-            "read_all": {"type": "bool", "default": False},
+            "read": {"type": "str", "choices": ["all", "proof", "some"], "default": "proof"},
             "migrate_vm": {"type": "str"},
             "migrate_again": {"type": "bool", "default": False},
             "inventory_dir": {"type": "path"},
@@ -131,7 +134,7 @@ def main() -> None:
     from wardstack.archive.verify import VerifyError, verify
 
     given = module.params
-    config = VerifyConfig.from_site(given["site"], given["std"], read_all=given["read_all"])
+    config = VerifyConfig.from_site(given["site"], given["std"], read=given["read"])
     try:
         outlook = foresee(config, second_study=given["migrate_vm"] is not None, again=given["migrate_again"])
     except (LedgerError, ValueError) as error:

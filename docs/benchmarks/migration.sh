@@ -1,0 +1,47 @@
+#!/bin/sh
+# Live migration of an archive node by Wardstack (Pacemaker decides and carries out), and of the same VM by a bare
+# `virsh migrate` with the cluster's hands off it, alternately. As root, with the lab up:
+#     docs/benchmarks/migration.sh [VM] [ROUNDS]
+# Prints one line per migration: seconds from order to end, and the VM's pause in ms as QEMU tells it. The bare tool moves the
+# VM away and back, so that it ends where the cluster believes it is; interrupted, it brings it back.
+set -eu
+
+vm=${1:-a1}
+rounds=${2:-3}
+resource=vm-$vm
+here=$(dirname "$(readlink -f "$0")")/../..
+
+on() { # HOST COMMAND...
+    host=$1
+    shift
+    echo "$*" | "$here/wardstack" lab shell "$host" 2>/dev/null
+}
+where() { on h1 "crm_resource --resource $resource --locate --quiet" | tr -d ' '; }
+other() { for host in h1 h2 h3; do [ "$host" = "$1" ] || echo "$host"; done | head -n 1; }
+hands_off() { on h1 "crm_resource --resource $resource --meta --set-parameter maintenance --parameter-value $1" >/dev/null; }
+
+bare() { # FROM TO
+    began=$(date +%s.%N)
+    on "$1" "virsh --quiet migrate --live --p2p --tls $vm qemu+tls://$2/system"
+    ended=$(date +%s.%N)
+    pause=$(on "$2" "virsh domjobinfo $vm --completed" | awk '/Total downtime/ { print $3 }')
+    printf '%-10s %s -> %s  %5.1f s  paused %s ms\n' virsh "$1" "$2" "$(awk "BEGIN { print $ended - $began }")" "$pause"
+}
+
+home=$(where)
+away=$(other "$home")
+back() {
+    [ "$(on "$away" "virsh domstate $vm" || true)" != running ] || bare "$away" "$home"
+    hands_off false
+}
+for _ in $(seq "$rounds"); do
+    "$here/wardstack" migrate "$vm" | sed -n "s/^.*: \($vm went\)/wardstack  \1/p"
+    home=$(where)
+    away=$(other "$home")
+    hands_off true
+    trap back EXIT INT TERM
+    bare "$home" "$away"
+    bare "$away" "$home"
+    hands_off false
+    trap - EXIT INT TERM
+done
