@@ -1,7 +1,6 @@
 """The whole lab by the product's own commands: built through kills, left alone by a second run, robbed of a host, gone.
 
-The tests use one lab and follow each other; what one leaves is what the next finds. They were not yet seen to pass
-(`UNPROVEN` in wardstack/testing/checks.py), so they name no clause: they prove nothing yet.
+The tests use one lab and follow each other; what one leaves is what the next finds.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ HALF_WAY = [
 
 
 def test_up_that_is_killed_anywhere_converges_when_run_again(opened: OpenedSite, tmp_path: Path) -> None:
-    """Kill -9 at four points, then once more to the end, with a study stored and read back."""
+    """STD-10.7. Kill -9 at four points, then once more to the end, with a study stored and read back."""
     for number, (said, after_s) in enumerate(HALF_WAY):
         log = tmp_path / f"killed-{number}.log"
         assert kill_when(["up"], said, log, after_s, timeout=UP_S), f"it ended before it was killed:\n{tail(log)}"
@@ -53,7 +52,7 @@ def test_up_that_is_killed_anywhere_converges_when_run_again(opened: OpenedSite,
 
 
 def test_nothing_secret_is_said(opened: OpenedSite, tmp_path: Path) -> None:
-    """Neither the output of `up` in its most talkative form nor the progress files hold a secret."""
+    """STD-08.9. Neither the output of `up` in its most talkative form nor the progress files hold a secret."""
     done = run(*playbook("site.yml", "--tags", "archive", "--check", "--diff", "-vvv"), timeout=UP_S)
     assert done.status == 0, done.output[-6000:]
     secrets = [path.read_text().strip() for path in (opened.state_dir / "secrets").iterdir() if path.is_file()]
@@ -62,20 +61,21 @@ def test_nothing_secret_is_said(opened: OpenedSite, tmp_path: Path) -> None:
 
 
 def test_a_second_up_changes_nothing() -> None:
+    """STD-10.2."""
     done = wardstack("up", timeout=UP_S)
     assert done.status == 0, done.output[-6000:]
     assert "nothing changed in" in done.output, done.output[-6000:]
 
 
 def test_plan_of_a_finished_site_is_empty_and_changes_nothing() -> None:
-    """Check mode tells the truth, through every playbook, with Ansible alone too."""
+    """STD-10.1. Check mode tells the truth, through every playbook, with Ansible alone too."""
     done = wardstack("plan", timeout=UP_S)
     assert done.status == 0, done.output[-6000:]
     assert changes(done.output) == 0, done.output[-6000:]
 
 
 def test_plan_says_what_a_changed_file_would_be_again(opened: OpenedSite) -> None:
-    """Check mode is not merely silent: what somebody altered by hand shows, and `up` puts it right."""
+    """STD-10.1. Check mode is not merely silent: what somebody altered by hand shows, and `up` puts it right."""
     on_host(opened, "h2", "echo '# by hand' >> /etc/ceph/ceph.conf")
     planned = run(*playbook("storage.yml", "--check", "--diff"), timeout=UP_S)
     assert planned.status == 0, planned.output[-6000:]
@@ -88,7 +88,7 @@ def test_plan_says_what_a_changed_file_would_be_again(opened: OpenedSite) -> Non
 
 
 def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: OpenedSite, read_state: State) -> None:
-    """The host of the node that holds the floating address is cut off.
+    """The host of the node that holds the floating address is cut off: STD-05.3, STD-05.5, STD-05.7, STD-06.4.
 
     The archive goes on within the sender's patience, every acknowledged object is read back, the VM comes back on
     another host, and the host rejoins when it has power again.
