@@ -146,7 +146,7 @@ def test_a_site_with_a_mistake_is_refused_before_anything_is_changed(tmp_path: P
 def test_down_leaves_nothing(opened: OpenedSite) -> None:
     done = wardstack("down")
     assert done.status == 0, done.output
-    assert [name for kind in ("bmc", "host-", "vlan-") for name in leftovers(kind)] == []
+    assert [name for kind in ("bmc-", "host-", "vlan-") for name in leftovers(kind)] == []
     assert [name for name in namespaces() if name.startswith("ws-")] == []
     assert mounts_below(cache_dir()) == []
     assert not lab_dir().exists()

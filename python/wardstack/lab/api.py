@@ -73,9 +73,9 @@ class Lab:
             ensure_image(lower, ensure_kernel(progress), progress)
         if self.room.build_networks():
             changed.append("networks made")
-        if self.room.start_bmcs():
-            changed.append("BMCs started")
         for host in self.spec.hosts:
+            if self.room.start_bmc(host.name):
+                changed.append(f"BMC of {host.name} started")
             made = self.room.install_host(host)
             if self.room.power(host.name, on=True) or made:
                 changed.append(f"{host.name} {'made and ' if made else ''}powered on")

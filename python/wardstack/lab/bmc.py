@@ -3,7 +3,8 @@
 It speaks the part of DMTF DSP0266 that the fence agent and an operator use: the
 service root, the systems collection, one system with its power state, and the
 action ``ComputerSystem.Reset`` (On, ForceOff, ForceRestart). A BMC is a machine
-of its own: it keeps running while its host is off.
+of its own: it keeps running while its host is off, and one more comes with each
+host that is added.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import hmac
 import json
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -110,22 +110,20 @@ def switch(room: MachineRoom, host: str, on: bool) -> None:
     room.power(host, on=on)
 
 
-def serve(inventory: Path) -> None:
-    """Serve the BMCs of all hosts of the lab until killed; runs in the switches' namespace."""
+def serve(inventory: Path, name: str) -> None:
+    """Serve the BMC of one host of the lab until killed; runs in the switches' namespace."""
     spec = read_spec(inventory)
     room = MachineRoom(spec, inventory)
-    for host in spec.hosts:
-        secret = (spec.state_dir / "secrets" / f"bmc_{host.name}").read_text().strip()
-        certificate = spec.state_dir / "pki" / "certs" / f"bmc_{host.name}"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.with_suffix(".crt"), certificate.with_suffix(".key"))
-        machine = room.machine(host.name)
-        bmc = handler(host, secret, machine.running, partial(switch, room, host.name))
-        server = ThreadingHTTPServer((host.bmc_address, host.bmc_port), bmc)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Event().wait()
+    host = spec.host(name)
+    secret = (spec.state_dir / "secrets" / f"bmc_{name}").read_text().strip()
+    certificate = spec.state_dir / "pki" / "certs" / f"bmc_{name}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.with_suffix(".crt"), certificate.with_suffix(".key"))
+    bmc = handler(host, secret, room.machine(name).running, partial(switch, room, name))
+    server = ThreadingHTTPServer((host.bmc_address, host.bmc_port), bmc)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), sys.argv[2])

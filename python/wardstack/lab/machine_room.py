@@ -20,7 +20,6 @@ from wardstack.lab.spec import Disk, HostSpec, LabSpec
 from wardstack.lab.vm_host import Hardware, VmHost
 from wardstack.lab.vm_image import image_path
 
-BMC_GROUP = "bmc"
 # A little more than a host must have by the standards: the kernel keeps some of it for itself.
 VM_MEMORY_MIB = 4352
 
@@ -113,15 +112,15 @@ class MachineRoom:
             lab_disk.attach(disk.size_gib)
         return Slot(disk.name, lab_disk.mount_point, disk.path, disk.size_gib)
 
-    def start_bmcs(self) -> bool:
-        """Start the BMC service unless it runs; say whether it had to be started."""
-        group = Group(BMC_GROUP)
+    def start_bmc(self, host: str) -> bool:
+        """Start a host's BMC unless it runs; say whether it had to be started."""
+        group = Group(f"bmc-{host}")
         if group.alive():
             return False
         group.remove()
         namespace = network.namespace_path(network.SWITCHES)
         argv = ["nsenter", f"--net={namespace}", sys.executable, "-m", "wardstack.lab.bmc"]
-        argv.append(str(self.inventory.resolve()))
+        argv += [str(self.inventory.resolve()), host]
         path = os.pathsep.join(filter(None, sys.path))
         group.spawn(argv, self.folder / "bmc.log", {"PYTHONPATH": path})
         return True

@@ -8,6 +8,7 @@ uplink.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -57,15 +58,27 @@ def build_switch(bridge: str, addresses: list[str]) -> None:
     """Make the bridge of one network in the switches' namespace, with these ``ADDRESS/PREFIX``."""
     add_namespace(SWITCHES)
     if bridge not in links(SWITCHES):
-        run(["ip", "-n", SWITCHES, "link", "add", bridge, "type", "bridge"])
+        run(["ip", "-n", SWITCHES, "link", "add", bridge, "address", hardware_address(bridge), "type", "bridge"])
     for address in addresses:
         run(["ip", "-n", SWITCHES, "addr", "replace", address, "dev", bridge])
     run(["ip", "-n", SWITCHES, "link", "set", bridge, "up"])
 
 
+def hardware_address(name: str) -> str:
+    """Return a MAC address that a thing of the lab always has, by its name.
+
+    A bridge without an address of its own takes the lowest of its ports. One that the kernel draws by lot may be above
+    those that libvirt gives VMs' ports (``fe:54:00``): then the bridge takes a VM's, and the host that the VM moves to
+    has a port with the address of the host that it came from. The two no longer hear each other (seen, for minutes).
+    """
+    return ":".join(["02", *(f"{byte:02x}" for byte in hashlib.sha256(name.encode()).digest()[:5])])
+
+
 def add_cable(namespace: str, end: str, other_end: str, other_namespace: str | None = None) -> None:
     """Make a cable between two namespaces (or within one) with these interface names as its ends."""
-    argv = ["ip", "-n", namespace, "link", "add", end, "type", "veth", "peer", "name", other_end]
+    near, far = hardware_address(f"{namespace}/{end}"), hardware_address(f"{other_namespace or namespace}/{other_end}")
+    argv = ["ip", "-n", namespace, "link", "add", end, "address", near, "type", "veth"]
+    argv += ["peer", "name", other_end, "address", far]
     run(argv if other_namespace is None else [*argv, "netns", other_namespace])
 
 

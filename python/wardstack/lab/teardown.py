@@ -17,14 +17,14 @@ from wardstack.lab.container import mounts_below
 from wardstack.lab.paths import lab_dir
 from wardstack.lab.ssh_masters import close_masters
 
-KINDS = ("bmc", "host-", "vlan-")
+KINDS = ("bmc-", "host-", "vlan-")
 
 
 def remove_everything(progress: Callable[[str], None]) -> None:
     """Stop every process of the lab, then remove its mounts, namespaces, groups and files."""
     groups = [name for kind in KINDS for name in leftovers(kind)]
     # BMCs first: a live one could be told to switch a host on again.
-    for name in sorted(groups, key=lambda found: not found.startswith("bmc")):
+    for name in sorted(groups, key=lambda found: not found.startswith("bmc-")):
         progress(f"stopping {name}")
         Group(name).remove()
     close_masters(network.SWITCHES + "-")

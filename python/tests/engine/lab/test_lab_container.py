@@ -42,6 +42,11 @@ def test_switching_on_twice_changes_nothing(host: OneHost) -> None:
     assert host.run("cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1").stdout == before
 
 
+def test_an_interface_has_the_address_of_its_name_so_that_bridges_do_not_take_that_of_a_vm(host: OneHost) -> None:
+    told = host.run("cat /sys/class/net/eth0/address").stdout.strip()
+    assert told == network.hardware_address(f"{network.host_namespace(HOST)}/eth0")
+
+
 def test_two_power_buttons_at_once_start_one_host(host: OneHost) -> None:
     host.power(on=False)
     buttons = [threading.Thread(target=host.power, kwargs={"on": True}) for _ in range(4)]

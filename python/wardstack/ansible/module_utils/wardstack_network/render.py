@@ -134,8 +134,9 @@ def netdev(device: Device, mtu: int) -> str:
     """Return the text of the .netdev file that makes an interface."""
     text = f"# Written by Wardstack (role network).\n[NetDev]\nName={device.name}\nKind={device.kind}\nMTUBytes={mtu}\n"
     if device.kind == "bridge":
-        # The address of its interface, so that neighbours need not learn a new one. Without spanning tree a port
-        # forwards at once; without snooping multicast (VRRP) needs no querier.
+        # The address of its interface, so that neighbours need not learn a new one; it keeps it, because a card's is
+        # below those of VMs' ports (fe:54:00). Without spanning tree a port forwards at once; without snooping
+        # multicast (VRRP) needs no querier.
         text += "MACAddress=none\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\nMulticastSnooping=no\n"
     elif device.kind == "bond":
         text += f"\n[Bond]\nMode={device.mode}\nMIIMonitorSec=100ms\n"
