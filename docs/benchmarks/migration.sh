@@ -11,12 +11,12 @@ rounds=${2:-3}
 resource=vm-$vm
 here=$(dirname "$(readlink -f "$0")")/../..
 
-on() { # HOST COMMAND...
+on() { # HOST COMMAND...; what the host says on login is left out
     host=$1
     shift
-    echo "$*" | "$here/wardstack" lab shell "$host" 2>/dev/null
+    echo "echo @@; $*" | "$here/wardstack" lab shell "$host" 2>/dev/null | sed '1,/^@@$/d'
 }
-where() { on h1 "crm_resource --resource $resource --locate --quiet" | tr -d ' '; }
+where() { on h1 "crm_resource --resource $resource --locate --quiet"; }
 other() { for host in h1 h2 h3; do [ "$host" = "$1" ] || echo "$host"; done | head -n 1; }
 hands_off() { on h1 "crm_resource --resource $resource --meta --set-parameter maintenance --parameter-value $1" >/dev/null; }
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.e2e import black_box
 from tests.e2e.command import LAB, REPOSITORY, wardstack
-from wardstack import cli_status
-from wardstack.cli_errors import Refusal
 from wardstack.cli_site import OpenedSite
-from wardstack.cli_status import Machines
 from wardstack.lab.api import Lab
 from wardstack.lab.paths import cache_dir
 from wardstack.site import load_site
@@ -42,16 +38,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         black_box.keep(item.funcargs["opened"], folder)  # type: ignore[attr-defined]
         report.sections.append(("logs of all machines", str(folder)))
     return report
-
-
-@pytest.fixture
-def read_state(opened: OpenedSite) -> Callable[[], Machines]:
-    """Return what asks every machine anew, as `wardstack status` does; empty while no machine can be asked."""
-
-    def read() -> Machines:
-        try:
-            return cli_status.read(opened)
-        except (Refusal, subprocess.CalledProcessError):
-            return {}
-
-    return read

@@ -5,16 +5,21 @@ The tests use one lab and follow each other; what one leaves is what the next fi
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.command import LAB, eventually, kill_when, run, wardstack
+import yaml
+
+from tests.e2e.command import LAB, REPOSITORY, eventually, kill_when, run, wardstack
+from wardstack import cli_status
 from wardstack.archive.config import VerifyConfig
 from wardstack.archive.verify import verify
+from wardstack.cli_errors import Refusal
 from wardstack.cli_lab import lab_ssh
 from wardstack.cli_site import OpenedSite
 from wardstack.cli_status import VM_PREFIX, Machines, first
@@ -22,8 +27,7 @@ from wardstack.lab.cgroup import leftovers
 from wardstack.lab.container import mounts_below
 from wardstack.lab.network import namespaces
 from wardstack.lab.paths import cache_dir, lab_dir
-
-State = Callable[[], Machines]
+from wardstack.site import load_site
 
 UP_S = 45 * 60
 """A limit for one `up`, several times what it takes on two quiet cores."""
@@ -87,13 +91,13 @@ def test_plan_says_what_a_changed_file_would_be_again(opened: OpenedSite) -> Non
     assert "by hand" not in on_host(opened, "h2", "cat /etc/ceph/ceph.conf")
 
 
-def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: OpenedSite, read_state: State) -> None:
+def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: OpenedSite) -> None:
     """The host of the node that holds the floating address is cut off: STD-05.3, STD-05.5, STD-05.7, STD-06.4.
 
     The archive goes on within the sender's patience, every acknowledged object is read back, the VM comes back on
     another host, and the host rejoins when it has power again.
     """
-    before = read_state()
+    before = read_state(opened)
     floating = opened.site.floating_address
     node = next(name for name, told in before.items() if floating in told.get("addresses", ()) and name.startswith("a"))
     victim = placed(before)[node]
@@ -114,17 +118,31 @@ def test_a_host_that_loses_its_power_while_studies_arrive_costs_nothing(opened: 
     assert not report.load["given_up"], report.load
     eventually(
         f"{node} runs on another host than {victim}",
-        lambda: placed(read_state()).get(node) not in (None, "", victim),
+        lambda: placed(read_state(opened)).get(node) not in (None, "", victim),
         timeout=600,
     )
     assert wardstack("lab", "power", "on", victim).status == 0
-    eventually("all hosts are back, and storage is whole", lambda: whole(opened, read_state()), timeout=900)
-    eventually("every node serves again", lambda: serving(opened, read_state()), timeout=900)
+    eventually("all hosts are back, and storage is whole", lambda: whole(opened, read_state(opened)), timeout=900)
+    eventually("every node serves again", lambda: serving(opened, read_state(opened)), timeout=900)
     again = wardstack("up", timeout=UP_S)
     assert again.status == 0, again.output[-6000:]
     final = verify(VerifyConfig.from_site(opened.site.as_vars(), opened.site.std, read="all"))
     assert final.ok, final.problems
     assert final.ledger["objects"] >= report.ledger["objects"]
+
+
+def test_a_host_that_is_named_in_the_inventory_joins(tmp_path: Path) -> None:
+    """STD-09.5: by one run of Ansible alone, without a restart of a virtual machine."""
+    grown = four_hosts(tmp_path / "lab")
+    before = {name: boot(grown, name) for name in ("a1", "a2", "a3")}
+    done = run(*playbook("site.yml", inventory=grown.inventory), timeout=UP_S)
+    assert done.status == 0, done.output[-6000:]
+    eventually("four hosts are members, and storage is whole", lambda: whole(grown, read_state(grown)), timeout=600)
+    state = read_state(grown)
+    assert (first(state, "storage") or {})["quorum"] == ["h1", "h2", "h3"]
+    assert set((first(state, "cluster") or {})["nodes"]) == {"h1", "h2", "h3", "h4"}
+    assert (first(state, "storage") or {})["osds"] == 4
+    assert {name: boot(grown, name) for name in before} == before
 
 
 def test_a_site_with_a_mistake_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
@@ -165,6 +183,35 @@ def on_host(opened: OpenedSite, host: str, command: str) -> str:
     """Run a command on a host as root and return what it prints."""
     address = next(one.ansible_host for one in opened.site.hosts if one.name == host)
     done = run(*lab_ssh(opened), f"root@{address}", command)
+    assert done.status == 0, done.output
+    return done.output
+
+
+def read_state(opened: OpenedSite) -> Machines:
+    """Ask every machine, as `wardstack status` does; empty while none can be asked."""
+    try:
+        return cli_status.read(opened)
+    except (Refusal, subprocess.CalledProcessError):
+        return {}
+
+
+def four_hosts(inventory: Path) -> OpenedSite:
+    """Return the lab with a fourth host, by an inventory in another folder: like the third, with its own addresses."""
+    shutil.copytree(LAB, inventory)
+    path = inventory / "hosts.yml"
+    document = yaml.safe_load(path.read_text())
+    hosts = document["hypervisors"]["hosts"]
+    hosts["h4"] = json.loads(json.dumps(hosts["h3"]).replace("10.78.0.13", "10.78.0.14").replace(".1.13", ".1.14"))
+    hosts["h4"]["host_bmc"]["address"] = "10.78.0.24"
+    hosts["h4"]["host_domains"]["rack"] = "R4"
+    path.write_text(yaml.safe_dump(document))
+    return OpenedSite(load_site(inventory, REPOSITORY / "docs" / "standards"), inventory)
+
+
+def boot(opened: OpenedSite, node: str) -> str:
+    """Return what an archive node's kernel drew at its start."""
+    address = next(one.addresses["cluster"] for one in opened.site.archive_nodes if one.name == node)
+    done = run(*lab_ssh(opened), f"ansible@{address}", "cat /proc/sys/kernel/random/boot_id")
     assert done.status == 0, done.output
     return done.output
 
