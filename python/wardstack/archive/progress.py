@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ FILE_NAME = "archive.json"
 
 
 class ProgressFile:
-    """Writes progress into the site's progress folder, at most a few times a second.
+    """Writes progress into the site's progress folder, at most a few times a second, from any thread.
 
     Args:
         state_dir: The site's state folder.
@@ -22,9 +23,14 @@ class ProgressFile:
         self._interval = interval
         self._step = ""
         self._began = self._written = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """Note how far a step is; without a known total, what is done is all."""
+        with self._lock:
+            self._note(step, done, total)
+
+    def _note(self, step: str, done: int, total: int) -> None:
         moment = time.monotonic()
         if step != self._step:
             self._step, self._began = step, moment
