@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from wardstack import cli_playbook, cli_status
@@ -17,11 +19,14 @@ app = typer.Typer(
 
 @app.command()
 @guarded
-def verify(site: SiteOption = "lab") -> None:
+def verify(
+    site: SiteOption = "lab",
+    everything: Annotated[bool, typer.Option("--all", help="Read back all that was ever acknowledged.")] = False,
+) -> None:
     """Send, find, read back and compare studies, a node being migrated meanwhile; see that what must be is refused."""
     opened = open_site(site)
     require_root("archive verify", opened)
-    cli_playbook.run(opened, "verify.yml")
+    cli_playbook.run(opened, "verify.yml", verify_read="all" if everything else None)
 
 
 @app.command()

@@ -117,7 +117,9 @@ class Report:
             lines.append(f"{way}: {equal}; {_rates(reading['figures'])}")
         read = max((reading["comparison"]["expected"] for reading in self.reading.values()), default=0)
         if read < self.ledger["objects"]:
-            lines.append(f"read back: {read} of {self.ledger['objects']} objects; all of them: verify_read=all")
+            lines.append(
+                f"read back: {read} of {self.ledger['objects']} objects; all of them: wardstack archive verify --all"
+            )
         refused = [probe for probe in self.probes if probe["expected"] == "refused"]
         count = sum(probe["ok"] for probe in refused)
         lines.append(f"TLS: {count} of {len(refused)} connections refused as they must be")

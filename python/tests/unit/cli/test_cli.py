@@ -40,6 +40,17 @@ def test_the_playbook_of_each_verb_exists(verb: str) -> None:
     assert (HOME / "playbooks" / verb).is_file()
 
 
+@pytest.mark.parametrize(("words", "read"), [((), None), (("--all",), "all")])
+def test_verify_reads_back_what_it_is_asked_to(
+    words: tuple[str, ...], read: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Any] = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(cli_playbook, "run", lambda opened, playbook, **variables: ran.append((playbook, variables)))
+    assert call("archive", "verify", *words)[0] == 0
+    assert ran == [("verify.yml", {"verify_read": read})]
+
+
 def test_an_unknown_site_names_those_there_are() -> None:
     code, told = call("plan", "--site", "nowhere")
     assert code == Exit.USAGE
