@@ -33,8 +33,9 @@ def no_lab_before_and_after(opened: OpenedSite) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the machines' logs when a test fails: the lab does not outlive the tests."""
     report = yield
-    if report.failed and report.when == "call" and "opened" in getattr(item, "fixturenames", ()):
+    opened = item.funcargs.get("opened") if isinstance(item, pytest.Function) else None
+    if report.failed and report.when == "call" and isinstance(opened, OpenedSite):
         folder = cache_dir() / "failed-tests" / time.strftime("%Y-%m-%dT%H-%M-%S") / item.name
-        black_box.keep(item.funcargs["opened"], folder)  # type: ignore[attr-defined]
+        black_box.keep(opened, folder)
         report.sections.append(("logs of all machines", str(folder)))
     return report
